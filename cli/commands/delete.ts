@@ -1,0 +1,79 @@
+import { Command } from "commander";
+import { errorMessage } from "../../shared/base/index.ts";
+import { formatKey, revisionOf } from "../../shared/model/index.ts";
+import { ConfigClient } from "../config-client.ts";
+import { type ConnectionFlags, withBus } from "../connection.ts";
+import { type DocumentKey, keyOfDocument, parseDocuments, readDocumentFiles, resolveKind } from "../documents.ts";
+import { type CliIo, EXIT, UsageError } from "../io.ts";
+import { type WaitFlags, waitIfAsked, withConnectionOptions, withWaitOptions } from "../options.ts";
+import type { AwaitedResource } from "../wait.ts";
+import type { RunCommand } from "./apply.ts";
+
+interface DeleteFlags extends ConnectionFlags, WaitFlags {
+  readonly filename: readonly string[];
+  readonly namespace?: string;
+}
+
+interface Victim extends DocumentKey {
+  /** How the success is reported. */
+  readonly label: string;
+}
+
+/** `lateen delete`: by file or by kind and names; goes on after a failure and reports it in the exit code. */
+export function deleteCommand(io: CliIo, run: RunCommand): Command {
+  const collect = (value: string, before: readonly string[]) => [...before, value];
+  const command = withConnectionOptions(new Command("delete"))
+    .description("delete configuration by file, or by kind and names")
+    .argument("[kind]")
+    .argument("[names...]")
+    .option("-f, --filename <path>", "file, folder or -; may be repeated", collect, [])
+    .option("-n, --namespace <namespace>", "namespace (default: that of the kind, mostly default)");
+  return withWaitOptions(command).action((kind: string | undefined, names: readonly string[], flags: DeleteFlags) =>
+    run(async () => {
+      const victims =
+        flags.filename.length > 0 ? await victimsOfFiles(kind, flags, io) : victimsByName(kind, names, flags.namespace);
+      return withBus(flags, io, async (bus) => {
+        const client = new ConfigClient(bus);
+        const deleted: AwaitedResource[] = [];
+        let failures = 0;
+        for (const { label, kind, namespace, name } of victims) {
+          try {
+            const tombstone = await client.delete({ kind, namespace, name });
+            deleted.push({ kind, namespace, name, revision: revisionOf(tombstone) });
+            io.out(`Deleted config: ${label}`);
+          } catch (error) {
+            failures++;
+            io.err(`cannot delete ${formatKey({ kind, namespace, name })}: ${errorMessage(error)}`);
+          }
+        }
+        await waitIfAsked(bus, deleted, flags, io);
+        return failures > 0 ? EXIT.failed : EXIT.ok;
+      });
+    }),
+  );
+}
+
+async function victimsOfFiles(kind: string | undefined, flags: DeleteFlags, io: CliIo): Promise<readonly Victim[]> {
+  if (kind !== undefined) throw new UsageError("give either -f, or a kind and names");
+  const files = await readDocumentFiles(flags.filename, io);
+  const victims = files.flatMap((file) =>
+    parseDocuments(file).map((document) => {
+      const key = keyOfDocument(document, file.name, flags.namespace);
+      return { ...key, label: formatKey(key) };
+    }),
+  );
+  if (victims.length === 0) throw new UsageError("nothing to delete");
+  // What refers comes last in a file, so the file is undone from its end.
+  return victims.reverse();
+}
+
+function victimsByName(
+  spelling: string | undefined,
+  names: readonly string[],
+  namespace: string | undefined,
+): readonly Victim[] {
+  if (spelling === undefined || names.length === 0)
+    throw new UsageError("provide configuration type and name or -f option");
+  const { kind, namespaceDefault } = resolveKind(spelling);
+  return names.map((name) => ({ kind, namespace: namespace ?? namespaceDefault, name, label: `${spelling} ${name}` }));
+}

@@ -1,0 +1,28 @@
+import { isComponent, startComponent } from "./commands/component.ts";
+import type { CliIo } from "./io.ts";
+import { runCli } from "./program.ts";
+
+const name = process.argv[2];
+if (isComponent(name)) {
+  await startComponent(name);
+} else {
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort());
+  process.once("SIGTERM", () => interrupted.abort());
+  // A reader that has seen enough (`| head`) ends the command, quietly.
+  process.stdout.on("error", () => process.exit(0));
+  const io: CliIo = {
+    out: (text) => void process.stdout.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
+    env: process.env,
+    cwd: process.cwd(),
+    isTerminal: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
+    async readStdin() {
+      const chunks: Buffer[] = [];
+      for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+      return Buffer.concat(chunks).toString("utf8");
+    },
+    signal: interrupted.signal,
+  };
+  process.exitCode = await runCli(process.argv.slice(2), io);
+}

@@ -1,0 +1,204 @@
+import { stringify } from "yaml";
+import { type FieldError, formatKey, keyOf, type Resource, revisionOf } from "../shared/model/index.ts";
+import type { ProxyStatus } from "../shared/wire/index.ts";
+import type { ApplyResult } from "./config-client.ts";
+
+/** Text for people and for scripts. Pure: what it is given decides, colours included. */
+export interface Palette {
+  good(text: string): string;
+  bad(text: string): string;
+  dim(text: string): string;
+}
+
+export function palette(isTerminal: boolean): Palette {
+  const colour = (code: number) => (text: string) => (isTerminal ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { good: colour(32), bad: colour(31), dim: colour(2) };
+}
+
+/** Columns padded to their widest cell, two spaces between. */
+export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** One line for what was accepted; for a refusal a line for each field, with what to do about it. */
+export function renderApplyResult(
+  result: ApplyResult,
+  { dryRun, colours }: { dryRun: boolean; colours: Palette },
+): string {
+  const key = formatKey(result);
+  const suffix = dryRun ? " (dry run)" : "";
+  const revision = (word: string) => (dryRun ? "" : ` ${word} revision ${result.revision}`);
+  const warnings = result.warnings.map((warning) => renderFieldError(warning, colours, "warning: ")).join("");
+  switch (result.outcome) {
+    case "created":
+      return `${colours.good("Created")} config ${key}${revision("at")}${suffix}${warnings}`;
+    case "configured":
+      return `${colours.good("Updated")} config ${key}${revision("to")}${suffix}${warnings}`;
+    case "unchanged":
+      return `Unchanged config ${key}${revision("at")}${suffix}${warnings}`;
+    case "pending":
+      return `${colours.good("Accepted")} config ${key}${revision("at")}, pending${suffix}${warnings}`;
+    case "rejected": {
+      const what = result.name === "" ? `document ${result.document + 1}` : `config ${key}`;
+      return `${colours.bad("Rejected")} ${what}${suffix}${result.errors.map((error) => renderFieldError(error, colours)).join("")}${warnings}`;
+    }
+  }
+}
+
+function renderFieldError({ path, value, reason, remedy, position }: FieldError, colours: Palette, label = ""): string {
+  const at = position === undefined ? "" : ` (position ${position})`;
+  const given = value === null || value === undefined ? "" : ` ${colours.dim(`[${shorten(JSON.stringify(value))}]`)}`;
+  const where = path === "" ? "document" : path;
+  const hint = remedy === "" ? "" : `\n      ${remedy}`;
+  return `\n  ${label}${where}${at}: ${reason}${given}${hint}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}
+
+export type ResourceFormat = "short" | "yaml" | "json";
+
+export function renderResources(resources: readonly Resource[], format: ResourceFormat): string {
+  switch (format) {
+    case "yaml":
+      return resources
+        .map((resource) => stringify(resource, { lineWidth: 0 }))
+        .join("---\n")
+        .trimEnd();
+    case "json":
+      return JSON.stringify(resources.length === 1 ? resources[0] : { items: resources }, undefined, 2);
+    case "short": {
+      if (resources.length === 0) return "No resources found.";
+      const sorted = [...resources].sort((a, b) => (formatKey(keyOf(a)) < formatKey(keyOf(b)) ? -1 : 1));
+      return renderTable(
+        ["NAME", "KIND", "NAMESPACE", "REVISION"],
+        sorted.map((resource) => [
+          resource.metadata.name,
+          typeName(resource),
+          resource.metadata.namespace,
+          String(revisionOf(resource)),
+        ]),
+      );
+    }
+  }
+}
+
+/** `RouteRule.v1alpha2.config.istio.io` */
+function typeName({ apiVersion, kind }: Resource): string {
+  const [group = "", version = ""] = apiVersion.split("/");
+  return `${kind}.${version}.${group}`;
+}
+
+/** One row a proxy; behind, or refusing, means that another proxy (or itself) has seen a newer value than it applies. */
+export function renderProxyStatus(statuses: readonly ProxyStatus[], nowMs: number): string {
+  if (statuses.length === 0) return "No proxies found.";
+  const newest = newestPositions(statuses);
+  const sorted = [...statuses].sort((a, b) => (proxyName(a) < proxyName(b) ? -1 : 1));
+  const problems: string[] = [];
+  const rows = sorted.map((status) => {
+    const lagging = status.applied.filter((key) => {
+      const best = newest.get(`${key.table} ${key.key}`);
+      return best !== undefined && isOlder(key, best);
+    });
+    const refused = status.applied.filter((key) => key.rejected !== "");
+    for (const key of refused) problems.push(`${proxyName(status)}: ${key.table} ${key.key}: ${key.rejected}`);
+    const state = status.draining
+      ? "DRAINING"
+      : refused.length > 0
+        ? "REFUSING"
+        : lagging.length > 0
+          ? "BEHIND"
+          : "SYNCED";
+    const synced = `${status.applied.length - lagging.length}/${status.applied.length}`;
+    const revision = String(Math.max(0, ...status.applied.map((key) => key.revision)));
+    return [
+      proxyName(status),
+      status.service,
+      status.workload,
+      state,
+      synced,
+      revision,
+      status.version,
+      formatAge(nowMs - status.startedMs),
+    ];
+  });
+  const table = renderTable(["PROXY", "SERVICE", "WORKLOAD", "STATE", "KEYS", "REVISION", "VERSION", "AGE"], rows);
+  return problems.length === 0 ? table : `${table}\n\n${problems.join("\n")}`;
+}
+
+interface Position {
+  readonly epoch: number;
+  readonly sequence: number;
+}
+
+function newestPositions(statuses: readonly ProxyStatus[]): Map<string, Position> {
+  const newest = new Map<string, Position>();
+  for (const { applied } of statuses) {
+    for (const { table, key, epoch, sequence, seenSequence } of applied) {
+      const id = `${table} ${key}`;
+      const position = { epoch, sequence: Math.max(sequence, seenSequence) };
+      const best = newest.get(id);
+      if (best === undefined || isOlder(best, position)) newest.set(id, position);
+    }
+  }
+  return newest;
+}
+
+function isOlder(a: Position, b: Position): boolean {
+  return a.epoch < b.epoch || (a.epoch === b.epoch && a.sequence < b.sequence);
+}
+
+export function proxyName({ namespace, instance }: ProxyStatus): string {
+  return `${namespace}/${instance}`;
+}
+
+export function formatAge(ageMs: number): string {
+  const seconds = Math.max(0, Math.floor(ageMs / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** A telemetry row in one line; an unexpected shape is shown as the JSON it is. */
+export function renderTelemetry(kind: string, row: Row): string {
+  const time = shortTime(row["time"]);
+  if (kind !== "metric" || !isRow(row["source"]) || !isRow(row["destination"])) {
+    const { time: _time, ...rest } = row;
+    return `${time} ${kind} ${JSON.stringify(rest)}`;
+  }
+  const from = peer(row["source"], "workload");
+  const to = peer(row["destination"], "service");
+  return `${time} ${from} -> ${to} ${String(row["code"])} ${String(row["instance"])} ${String(row["value"])} (${String(row["count"])}, ${String(row["reporter"])})`;
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null;
+}
+
+function peer(side: Row, main: "workload" | "service"): string {
+  const name = text(side[main]) || text(side["workload"]) || text(side["service"]);
+  const version = text(side["version"]);
+  return name === "" ? "unknown" : `${text(side["namespace"])}/${name}${version === "" ? "" : `@${version}`}`;
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function shortTime(value: unknown): string {
+  const time = new Date(typeof value === "number" || typeof value === "string" ? value : Number.NaN);
+  return Number.isNaN(time.getTime()) ? "--:--:--.---" : time.toISOString().slice(11, 23);
+}

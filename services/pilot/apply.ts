@@ -1,0 +1,253 @@
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../../shared/base/index.ts";
+import {
+  type AcceptedDocument,
+  type FieldError,
+  type JsonValue,
+  type KindRegistry,
+  keyOf,
+  parseResource,
+  parseSubmission,
+  type ParsedResource,
+  type Resource,
+  type ResourceKey,
+  revisionOf,
+  sameContent,
+  type SubmittedDocument,
+  withRevision,
+} from "../../shared/model/index.ts";
+import {
+  type ConfigStore,
+  isTombstone,
+  type StoredVersion,
+  type Tombstone,
+  tombstoneOf,
+  versionNumber,
+} from "./config-store.ts";
+import { checkReferences, dependentsOf, hasReferences } from "./references.ts";
+
+/**
+ * What happens to a submission: every document is judged alone, and gets one result. A refused document changes
+ * nothing: what was in force before it stays in force, and its neighbours are accepted all the same.
+ *
+ * Submissions are handled one after another, so that a check ("this revision", "this handler exists") still holds when
+ * the resource is written. Within one submission, what names others (rules) is judged after what may be named
+ * (handlers, instances), wherever they stand in the file; results come in the order of the file.
+ */
+export type Outcome = "created" | "configured" | "unchanged" | "rejected" | "pending";
+
+export interface ApplyResult {
+  /** Place in the submission, from 0. */
+  readonly document: number;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly outcome: Outcome;
+  /** Of the resource as it is now; 0 when there is none. */
+  readonly revision: number;
+  readonly errors: readonly FieldError[];
+  readonly warnings: readonly FieldError[];
+}
+
+export interface ApplyOptions {
+  /** Judge only. */
+  readonly dryRun?: boolean;
+  /** Refuse what exists. */
+  readonly create?: boolean;
+  /** The revision that is expected now, 0 for none; for one document only. */
+  readonly expectRevision?: number;
+}
+
+export interface ApplierOptions {
+  readonly store: ConfigStore;
+  readonly kinds: KindRegistry;
+  /** Why a resource would wait before it comes into force; undefined when it would not. */
+  readonly pendingReason: (resource: ParsedResource) => string | undefined;
+  /** Stores a version; throws when it could not. */
+  readonly write: (version: StoredVersion) => Promise<void>;
+}
+
+/** A stored resource has to fit into a message, and many of them into a list. */
+const MAX_RESOURCE_BYTES = 256 * 1024;
+
+export class Applier {
+  readonly #options: ApplierOptions;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ApplierOptions) {
+    this.#options = options;
+  }
+
+  /** Throws InvalidArgumentError for a submission that is none; refused documents are results. */
+  apply(text: string, options: ApplyOptions = {}): Promise<ApplyResult[]> {
+    const documents = parseSubmission(text, this.#options.kinds);
+    if (documents.length === 0) throw new InvalidArgumentError("the submission has no documents");
+    if (options.expectRevision !== undefined && documents.length > 1) {
+      throw new InvalidArgumentError(
+        "an expected revision is for one document; with more, use metadata.resourceVersion in each",
+      );
+    }
+    return this.#oneByOne(() => this.#applyAll(documents, options));
+  }
+
+  /** Throws NotFoundError, or ConflictError when other resources need it or it changed meanwhile. */
+  delete(key: ResourceKey, expectRevision?: number): Promise<Tombstone> {
+    return this.#oneByOne(async () => {
+      const { store, kinds, write } = this.#options;
+      const current = store.get(key);
+      if (current === undefined) throw new NotFoundError(`${describe(key)} not found`);
+      const revision = revisionOf(current);
+      if (expectRevision !== undefined && expectRevision !== revision) {
+        throw new ConflictError(`${describe(key)} is at revision ${revision}, not ${expectRevision}`);
+      }
+      const dependents = dependentsOf(key, store.resources(), kinds);
+      if (dependents.length > 0) {
+        throw new ConflictError(`${describe(key)} is used by ${dependents.slice(0, 5).join(", ")}; delete that first`);
+      }
+      const tombstone = tombstoneOf(current, store.takeRevision());
+      await write(tombstone);
+      return tombstone;
+    });
+  }
+
+  /** Makes an earlier revision (the one before the newest, when none is named) the newest again, as a new one. */
+  rollback(key: ResourceKey, revision?: number): Promise<Resource> {
+    return this.#oneByOne(async () => {
+      const { store, kinds, write } = this.#options;
+      const [newest, ...older] = store.history(key);
+      if (newest === undefined) throw new NotFoundError(`${describe(key)} not found`);
+      const wanted =
+        revision === undefined
+          ? older.find((item) => !isTombstone(item))
+          : [newest, ...older].find((item) => versionNumber(item) === revision);
+      if (wanted === undefined || isTombstone(wanted)) {
+        throw new NotFoundError(
+          `${describe(key)} has no ${revision === undefined ? "earlier revision" : `revision ${revision}`}`,
+        );
+      }
+      const judged = parseResource(wanted as unknown as JsonValue, kinds);
+      if (!judged.ok)
+        throw new InvalidArgumentError(
+          `revision ${versionNumber(wanted)} is not valid any more: ${firstReason(judged.errors)}`,
+        );
+      const { errors } = checkReferences(judged.parsed, kinds, (other) => store.get(other) !== undefined);
+      if (errors.length > 0) throw new ConflictError(`revision ${versionNumber(wanted)}: ${firstReason(errors)}`);
+      if (!isTombstone(newest) && sameContent(newest, wanted)) return newest;
+      const resource = withRevision(judged.parsed.resource, store.takeRevision());
+      await write(resource);
+      return resource;
+    });
+  }
+
+  /** Resolves when everything asked for so far is done. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  async #applyAll(documents: readonly SubmittedDocument[], options: ApplyOptions): Promise<ApplyResult[]> {
+    const results: ApplyResult[] = [];
+    // What a dry run would have stored by now.
+    const imagined = new Set<string>();
+    const named = (document: SubmittedDocument): boolean => document.ok && hasReferences(document.parsed);
+    for (const document of [...documents.filter((item) => !named(item)), ...documents.filter(named)]) {
+      results.push(
+        document.ok ? await this.#applyOne(document, options, imagined) : this.#reject(document, document.errors),
+      );
+    }
+    return results.sort((a, b) => a.document - b.document);
+  }
+
+  async #applyOne(document: AcceptedDocument, options: ApplyOptions, imagined: Set<string>): Promise<ApplyResult> {
+    const { store, kinds, pendingReason, write } = this.#options;
+    const { resource } = document.parsed;
+    const key = keyOf(resource);
+    const current = store.get(key);
+    const exists = (other: ResourceKey): boolean => store.get(other) !== undefined || imagined.has(describe(other));
+    const { errors, warnings } = checkReferences(document.parsed, kinds, exists);
+    const refusals = [...this.#checkRevision(resource, current, options), ...errors];
+    const sizeBytes = Buffer.byteLength(JSON.stringify(resource));
+    if (sizeBytes > MAX_RESOURCE_BYTES) {
+      refusals.push({
+        path: "",
+        value: sizeBytes,
+        reason: `longer than ${MAX_RESOURCE_BYTES} bytes`,
+        remedy: "make several resources of it",
+      });
+    }
+    if (refusals.length > 0) return this.#reject(document, refusals, warnings);
+    const waits = pendingReason(document.parsed);
+    const notes = waits === undefined ? warnings : [...warnings, pendingNote(waits)];
+    const result = (outcome: Outcome, revision: number): ApplyResult => ({
+      document: document.document,
+      ...key,
+      outcome,
+      revision,
+      errors: [],
+      warnings: notes,
+    });
+    if (current !== undefined && sameContent(current, resource)) return result("unchanged", revisionOf(current));
+    const outcome = waits !== undefined ? "pending" : current === undefined ? "created" : "configured";
+    if (options.dryRun) {
+      imagined.add(describe(key));
+      return result(outcome, current === undefined ? 0 : revisionOf(current));
+    }
+    const accepted = withRevision(resource, store.takeRevision());
+    await write(accepted);
+    return result(outcome, revisionOf(accepted));
+  }
+
+  #checkRevision(resource: Resource, current: Resource | undefined, options: ApplyOptions): FieldError[] {
+    if (options.create && current !== undefined) {
+      const reason = `already exists at revision ${revisionOf(current)}`;
+      return [
+        {
+          path: "metadata.name",
+          value: resource.metadata.name,
+          reason,
+          remedy: "use apply to change it, or another name",
+        },
+      ];
+    }
+    const { resourceVersion } = resource.metadata;
+    const expected = options.expectRevision ?? (resourceVersion === undefined ? undefined : Number(resourceVersion));
+    const revision = current === undefined ? 0 : revisionOf(current);
+    if (expected === undefined || expected === revision) return [];
+    const reason = current === undefined ? "does not exist any more" : `was changed: it is at revision ${revision}`;
+    const remedy = "get the resource again, make the change in it, and apply that";
+    return [{ path: "metadata.resourceVersion", value: String(expected), reason, remedy }];
+  }
+
+  #reject(
+    document: SubmittedDocument,
+    errors: readonly FieldError[],
+    warnings: readonly FieldError[] = [],
+  ): ApplyResult {
+    const { kind, namespace, name } = document;
+    const current = this.#options.store.get({ kind, namespace, name });
+    const revision = current === undefined ? 0 : revisionOf(current);
+    return { document: document.document, kind, namespace, name, outcome: "rejected", revision, errors, warnings };
+  }
+
+  #oneByOne<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(task, task);
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+}
+
+function describe({ kind, namespace, name }: ResourceKey): string {
+  return `${kind} ${namespace}/${name}`;
+}
+
+function pendingNote(reason: string): FieldError {
+  return {
+    path: "",
+    value: null,
+    reason: `waits: ${reason}`,
+    remedy: "it comes into force by itself as soon as that is there",
+  };
+}
+
+function firstReason(errors: readonly FieldError[]): string {
+  const [first] = errors;
+  return first === undefined ? "not readable" : `${first.path}: ${first.reason}`;
+}

@@ -1,0 +1,377 @@
+import type { Clock } from "../../shared/base/index.ts";
+import { type EndpointInput, type Registration, type RegistryAddress, tableKey } from "../../shared/wire/index.ts";
+
+/**
+ * Who is in the mesh, from heartbeats alone. Every replica hears them all and keeps the same list; only the leader
+ * writes it down.
+ *
+ * A heartbeat is the whole registration, so one that was lost costs nothing, and a replica that starts late knows
+ * everything after one period. What cannot be told from silence is whose fault the silence is. So a lease lapses
+ * only when this replica has itself been connected, and its own event loop on time, for one whole lease; and when more
+ * than a small part of the mesh would lapse in one go, nothing does: a broken network is likelier than that. A new
+ * leader takes what the table holds, each with a fresh lease, and lets its own hearing correct it.
+ *
+ * A service without instances stays known for a while: its callers should see "no instance" and not "no such name".
+ */
+export interface RegistryOptions {
+  readonly clock: Clock;
+  /** Milliseconds without a heartbeat after which an instance is gone. */
+  readonly leaseMs: number;
+  /** Milliseconds that a service without instances stays known. */
+  readonly lingerMs: number;
+  /** Of the SPIFFE ids; default `cluster.local`. */
+  readonly trustDomain?: string;
+  /** Instances known at most; default 100,000. */
+  readonly maxInstances?: number;
+}
+
+export interface RegisteredPort {
+  readonly number: number;
+  readonly protocol: string;
+}
+
+export interface RegisteredService {
+  /** Key in table `service`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly ports: readonly RegisteredPort[];
+  /** SPIFFE ids, sorted. */
+  readonly principals: readonly string[];
+  /** Sorted by instance name, then identity. */
+  readonly endpoints: readonly EndpointInput[];
+}
+
+export interface RegistryChange {
+  /** Key in table `service`. */
+  readonly service: string;
+  /** The service came, went, or changed its ports or identities. */
+  readonly shape: boolean;
+  /** The instances that came, went or changed. */
+  readonly instances: readonly string[];
+}
+
+/** Part of the mesh that may lapse in one go; a single instance always may. */
+const MAX_LAPSING_FRACTION = 0.15;
+const TICK_MS = 1000;
+/** A tick that is this late means that this process may have missed heartbeats. */
+const LATE_MS = 2000;
+
+interface Lease {
+  readonly id: string;
+  readonly service: Service;
+  readonly instance: string;
+  endpoint: EndpointInput;
+  fingerprint: string;
+  renewedMs: number;
+}
+
+interface Service {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly leases: Map<string, Lease>;
+  ports: readonly RegisteredPort[];
+  principals: readonly string[];
+  emptySinceMs: number;
+  endpoints: readonly EndpointInput[] | undefined;
+}
+
+export class Registry {
+  readonly #clock: Clock;
+  readonly #leaseMs: number;
+  readonly #lingerMs: number;
+  readonly #trustDomain: string;
+  readonly #maxInstances: number;
+  readonly #services = new Map<string, Service>();
+  readonly #leases = new Map<string, Lease>();
+  /** Instances that said goodbye: a table written before that must not bring them back. */
+  readonly #departed = new Map<string, number>();
+  readonly #listeners = new Set<(change: RegistryChange) => void>();
+  #connected = false;
+  #reliableSinceMs: number;
+  #lastTickMs: number;
+  #holding = false;
+  #stopTicking: (() => void) | undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#clock = options.clock;
+    this.#leaseMs = options.leaseMs;
+    this.#lingerMs = options.lingerMs;
+    this.#trustDomain = options.trustDomain ?? "cluster.local";
+    this.#maxInstances = options.maxInstances ?? 100_000;
+    this.#reliableSinceMs = options.clock.monotonic();
+    this.#lastTickMs = this.#reliableSinceMs;
+  }
+
+  start(): void {
+    this.#lastTickMs = this.#clock.monotonic();
+    this.#stopTicking ??= this.#clock.every(TICK_MS, () => this.tick());
+  }
+
+  stop(): void {
+    this.#stopTicking?.();
+    this.#stopTicking = undefined;
+  }
+
+  get instanceCount(): number {
+    return this.#leases.size;
+  }
+
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  /** Whether expiry is held back because too many leases would lapse at once. */
+  get holding(): boolean {
+    return this.#holding;
+  }
+
+  onChange(listener: (change: RegistryChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells whether this replica can hear heartbeats now. Messages lost to a slow consumer count as not hearing. */
+  setConnected(connected: boolean): void {
+    if (connected && !this.#connected) this.#reliableSinceMs = this.#clock.monotonic();
+    this.#connected = connected;
+  }
+
+  /** Heartbeats may have been lost: leases are counted from now on. */
+  distrust(): void {
+    this.#reliableSinceMs = this.#clock.monotonic();
+  }
+
+  /** A registration or heartbeat was heard. Returns false when it was refused. */
+  heard(address: RegistryAddress, registration: Registration): boolean {
+    const principal = this.principal(address.namespace, address.serviceAccount);
+    const endpoint = toEndpoint(address.instance, principal, registration);
+    if (endpoint === undefined) return false;
+    this.#departed.delete(leaseId(address, principal));
+    return this.#renew(address.namespace, address.service, endpoint);
+  }
+
+  /** An instance said goodbye. */
+  departed(address: RegistryAddress): void {
+    const id = leaseId(address, this.principal(address.namespace, address.serviceAccount));
+    this.#departed.set(id, this.#clock.monotonic());
+    const lease = this.#leases.get(id);
+    if (lease !== undefined) this.#remove([lease]);
+  }
+
+  /** Takes over what the tables hold: unknown instances get a fresh lease, known ones keep theirs. */
+  seedService(namespace: string, name: string, ports: readonly RegisteredPort[], principals: readonly string[]): void {
+    const key = tableKey(namespace, name);
+    if (this.#services.has(key)) return;
+    const service = this.#create(key, namespace, name);
+    service.ports = ports.map(({ number, protocol }) => ({ number, protocol }));
+    service.principals = [...principals];
+    this.#emit({ service: key, shape: true, instances: [] });
+  }
+
+  /** The endpoint is as it was written by an earlier leader. */
+  seedEndpoint(namespace: string, name: string, endpoint: EndpointInput): void {
+    const id = leaseId({ namespace, service: name, instance: endpoint.instance ?? "" }, endpoint.principal ?? "");
+    if (this.#leases.has(id) || this.#departed.has(id)) return;
+    this.#renew(namespace, name, endpoint);
+  }
+
+  service(key: string): RegisteredService | undefined {
+    const service = this.#services.get(key);
+    return service === undefined ? undefined : this.#view(service);
+  }
+
+  *services(): Generator<RegisteredService> {
+    for (const service of this.#services.values()) yield this.#view(service);
+  }
+
+  has(key: string): boolean {
+    return this.#services.has(key);
+  }
+
+  /** Whether some instance of the service carries all of these labels. */
+  carries(key: string, labels: Readonly<Record<string, string>>): boolean {
+    const service = this.#services.get(key);
+    if (service === undefined) return false;
+    const wanted = Object.entries(labels);
+    if (wanted.length === 0) return true;
+    for (const { endpoint } of service.leases.values()) {
+      if (wanted.every(([name, value]) => endpoint.labels?.[name] === value)) return true;
+    }
+    return false;
+  }
+
+  principal(namespace: string, serviceAccount: string): string {
+    return `spiffe://${this.#trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
+  }
+
+  /** Lets leases lapse and forgets services that have been empty for long. Called every second. */
+  tick(): void {
+    const now = this.#clock.monotonic();
+    if (now - this.#lastTickMs > TICK_MS + LATE_MS) this.#reliableSinceMs = now;
+    this.#lastTickMs = now;
+    for (const [id, atMs] of this.#departed) {
+      if (now - atMs >= this.#leaseMs) this.#departed.delete(id);
+    }
+    if (!this.#connected || now - this.#reliableSinceMs < this.#leaseMs) return;
+    const lapsed = [...this.#leases.values()].filter((lease) => now - lease.renewedMs >= this.#leaseMs);
+    this.#holding = lapsed.length > Math.max(1, this.#leases.size * MAX_LAPSING_FRACTION);
+    if (!this.#holding) this.#remove(lapsed);
+    for (const service of this.#services.values()) {
+      if (service.leases.size > 0 || now - service.emptySinceMs < this.#lingerMs) continue;
+      this.#services.delete(service.key);
+      this.#emit({ service: service.key, shape: true, instances: [] });
+    }
+  }
+
+  #renew(namespace: string, name: string, endpoint: EndpointInput): boolean {
+    const instance = endpoint.instance ?? "";
+    const id = leaseId({ namespace, service: name, instance }, endpoint.principal ?? "");
+    const now = this.#clock.monotonic();
+    const fingerprint = fingerprintOf(endpoint);
+    const known = this.#leases.get(id);
+    if (known !== undefined) {
+      known.renewedMs = now;
+      if (known.fingerprint === fingerprint) return true;
+      known.endpoint = endpoint;
+      known.fingerprint = fingerprint;
+      this.#changed(known.service, [instance], false);
+      return true;
+    }
+    if (this.#leases.size >= this.#maxInstances) return false;
+    const key = tableKey(namespace, name);
+    const existing = this.#services.get(key);
+    const service = existing ?? this.#create(key, namespace, name);
+    const lease: Lease = { id, service, instance, endpoint, fingerprint, renewedMs: now };
+    service.leases.set(id, lease);
+    this.#leases.set(id, lease);
+    this.#changed(service, [instance], existing === undefined);
+    return true;
+  }
+
+  #create(key: string, namespace: string, name: string): Service {
+    const emptySinceMs = this.#clock.monotonic();
+    const service = {
+      key,
+      namespace,
+      name,
+      leases: new Map(),
+      ports: [],
+      principals: [],
+      emptySinceMs,
+      endpoints: undefined,
+    };
+    this.#services.set(key, service);
+    return service;
+  }
+
+  #remove(leases: readonly Lease[]): void {
+    const gone = new Map<Service, string[]>();
+    for (const lease of leases) {
+      this.#leases.delete(lease.id);
+      lease.service.leases.delete(lease.id);
+      const names = gone.get(lease.service) ?? [];
+      names.push(lease.instance);
+      gone.set(lease.service, names);
+    }
+    for (const [service, instances] of gone) {
+      if (service.leases.size === 0) service.emptySinceMs = this.#clock.monotonic();
+      this.#changed(service, instances, false);
+    }
+  }
+
+  #changed(service: Service, instances: readonly string[], isNew: boolean): void {
+    service.endpoints = undefined;
+    let shape = isNew;
+    // An empty service keeps the ports and identities that it had last.
+    if (service.leases.size > 0) {
+      const ports = unionOfPorts(service.leases.values());
+      const principals = [
+        ...new Set([...service.leases.values()].map(({ endpoint }) => endpoint.principal ?? "")),
+      ].sort();
+      shape ||= !samePorts(ports, service.ports) || principals.join("\n") !== service.principals.join("\n");
+      service.ports = ports;
+      service.principals = principals;
+    }
+    this.#emit({ service: service.key, shape, instances });
+  }
+
+  #view(service: Service): RegisteredService {
+    service.endpoints ??= [...service.leases.values()]
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .map((lease) => lease.endpoint);
+    const { key, namespace, name, ports, principals, endpoints } = service;
+    return { key, namespace, name, ports, principals, endpoints };
+  }
+
+  #emit(change: RegistryChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+}
+
+function leaseId(
+  { namespace, service, instance }: { namespace: string; service: string; instance: string },
+  principal: string,
+): string {
+  return `${tableKey(namespace, service, instance)} ${principal}`;
+}
+
+/** Undefined when the registration cannot be one: nobody could connect to it. */
+function toEndpoint(instance: string, principal: string, registration: Registration): EndpointInput | undefined {
+  const { workload, labels, address, ports, healthy, plaintext } = registration;
+  if (instance === "" || (address === "" && ports.length > 0)) return undefined;
+  const numbers = new Set<number>();
+  for (const { number, addressPort } of ports) {
+    if (!isPort(number) || !isPort(addressPort) || numbers.has(number)) return undefined;
+    numbers.add(number);
+  }
+  return {
+    instance,
+    workload,
+    principal,
+    address,
+    ports: ports
+      .map(({ number, protocol, addressPort }) => ({ number, protocol, addressPort }))
+      .sort((a, b) => a.number - b.number),
+    labels: Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))),
+    healthy,
+    plaintext,
+  };
+}
+
+function isPort(number: number): boolean {
+  return Number.isInteger(number) && number > 0 && number < 65_536;
+}
+
+function fingerprintOf(endpoint: EndpointInput): string {
+  const { workload, address, ports, labels, healthy, plaintext } = endpoint;
+  const plainPorts = (ports ?? []).map(({ number, protocol, addressPort }) => [number, protocol, addressPort]);
+  const plainLabels = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([workload, address, plainPorts, plainLabels, healthy === true, plaintext === true]);
+}
+
+/** Every port that some instance serves; where they disagree on a protocol, the one that most of them say. */
+function unionOfPorts(leases: Iterable<Lease>): RegisteredPort[] {
+  const votes = new Map<number, Map<string, number>>();
+  for (const { endpoint } of leases) {
+    for (const port of endpoint.ports ?? []) {
+      const number = port.number ?? 0;
+      const protocol = port.protocol || "http";
+      const counts = votes.get(number) ?? new Map<string, number>();
+      counts.set(protocol, (counts.get(protocol) ?? 0) + 1);
+      votes.set(number, counts);
+    }
+  }
+  const ports = [...votes].map(([number, counts]) => {
+    const [first] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+    return { number, protocol: first?.[0] ?? "http" };
+  });
+  return ports.sort((a, b) => a.number - b.number);
+}
+
+function samePorts(a: readonly RegisteredPort[], b: readonly RegisteredPort[]): boolean {
+  return (
+    a.length === b.length && a.every((port, i) => port.number === b[i]?.number && port.protocol === b[i]?.protocol)
+  );
+}

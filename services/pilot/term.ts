@@ -1,0 +1,282 @@
+import { type Clock, errorMessage } from "../../shared/base/index.ts";
+import { type Bus, type StoredValue, TableOwner } from "../../shared/bus/index.ts";
+import { type KindRegistry, type ParsedResource, type Resource, specOf } from "../../shared/model/index.ts";
+import type { Logger } from "../../shared/obs/index.ts";
+import { EndpointSet, GatewayConfig, parseTableKey, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
+import { Broadcaster } from "./broadcaster.ts";
+import { type Affected, Compiler } from "./compiler.ts";
+import {
+  type ConfigStore,
+  configKey,
+  isTombstone,
+  parseVersion,
+  ruleNameOfKey,
+  type StoredVersion,
+  versionNumber,
+} from "./config-store.ts";
+import { EndpointShards } from "./endpoint-shards.ts";
+import type { Registry, RegistryChange } from "./registry.ts";
+
+/**
+ * One time of leading, from taking the tables over to losing or giving up the lead.
+ *
+ * It starts from what the tables hold and from what this replica knows, whichever is newer: configuration that the
+ * bucket lost (it may be minutes behind after a crash, or gone) is written back from memory and journal; instances
+ * that the tables name and nobody has been heard of get a fresh lease. Nothing is written that has not changed, so a
+ * change of leader is invisible to followers.
+ *
+ * While the tables are being taken over the heads do not say `complete`. A table that was found empty although
+ * the mesh is not new says so only when every proxy has had the time to send a heartbeat.
+ */
+export interface TermOptions {
+  /** The connection into account STORE. */
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly store: ConfigStore;
+  readonly kinds: KindRegistry;
+  readonly registry: Registry;
+  /** Whether this mesh has never been configured before. */
+  readonly isFirstStart: () => boolean;
+  /** Somebody else writes our tables. */
+  readonly onConflict: () => void;
+  readonly onCompiled?: (failed: boolean) => void;
+}
+
+/** One heartbeat period with its jitter, and some. */
+const HEARD_ALL_MS = 7_000;
+const RECOVERY_MS = 1_000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+type Owned = "config" | "service" | "endpoints" | "gateway";
+
+export class Term {
+  readonly compiler: Compiler;
+  readonly broadcaster: Broadcaster;
+  /** Whether no configuration and no service was found, neither on the bus nor in the journal. */
+  foundNothing = false;
+  readonly #options: TermOptions;
+  readonly #owners: Readonly<Record<Owned, TableOwner>>;
+  readonly #shards: EndpointShards;
+  readonly #stops: (() => void)[] = [];
+  #ended = false;
+
+  private constructor(options: TermOptions) {
+    this.#options = options;
+    const { clock, log, registry } = options;
+    this.#owners = {
+      config: this.#own("config", () => this.#configContent()),
+      service: this.#own("service", () => this.#lost()),
+      endpoints: this.#own("endpoints", () => this.#lost()),
+      gateway: this.#own("gateway", () => this.#lost()),
+    };
+    this.compiler = new Compiler(registry);
+    this.#shards = new EndpointShards({
+      clock,
+      log,
+      table: this.#owners.endpoints,
+      service: (key) => registry.service(key),
+      onGrown: (service) => this.broadcaster.servicesChanged({ services: [service], gateway: false }),
+    });
+    this.broadcaster = new Broadcaster({
+      clock,
+      log,
+      compiler: this.compiler,
+      shards: this.#shards,
+      tables: this.#owners,
+      ...(options.onCompiled && { onCompiled: options.onCompiled }),
+    });
+  }
+
+  /** Takes the tables over; throws when the bus fails meanwhile. */
+  static async begin(options: TermOptions): Promise<Term> {
+    const term = new Term(options);
+    try {
+      await term.#takeOver();
+      return term;
+    } catch (error) {
+      term.end();
+      throw error;
+    }
+  }
+
+  /** Stores a new version: when this returns it is accepted and broadcast. Throws when it is not. */
+  async write(version: StoredVersion): Promise<void> {
+    const key = configKey({ kind: version.kind, ...version.metadata });
+    await this.#owners.config.set(key, encodeVersion(version));
+    this.#options.store.observe(version);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const stop of this.#stops) stop();
+    this.broadcaster.stop();
+    this.#shards.stop();
+    for (const owner of Object.values(this.#owners)) owner.stop();
+  }
+
+  async #takeOver(): Promise<void> {
+    const { config, service, endpoints, gateway } = this.#owners;
+    const { store, registry, log } = this.#options;
+    const [configs, services, endpointSets, gateways] = await Promise.all([
+      config.start(),
+      service.start(),
+      endpoints.start(),
+      gateway.start(),
+    ]);
+    const isFirstStart = this.#options.isFirstStart() && configs.size === 0 && services.size === 0;
+    this.foundNothing = isFirstStart;
+    await this.#takeOverConfig(configs);
+    config.markComplete();
+    this.#takeOverServices(services);
+    this.#takeOverEndpoints(endpointSets);
+    for (const [key, { value }] of gateways) {
+      this.#guarded(`gateway ${key}`, () => {
+        const decoded = GatewayConfig.decode(value);
+        this.compiler.restoreGateway(decoded);
+        this.broadcaster.restoreGateway(decoded);
+      });
+    }
+    this.#compileAll();
+    this.#stops.push(
+      store.onAccepted((key, version) => this.#accepted(key, version)),
+      registry.onChange((change) => this.#registryChanged(change)),
+    );
+    for (const { key } of registry.services()) {
+      this.#shards.touchAll(key);
+      this.broadcaster.servicesChanged({ services: [key], gateway: false });
+    }
+    await this.broadcaster.begin();
+    const complete = () => {
+      for (const owner of [service, endpoints, gateway]) owner.markComplete();
+    };
+    if (isFirstStart || services.size > 0) complete();
+    else this.#stops.push(this.#options.clock.after(HEARD_ALL_MS, complete));
+    log.info({ resources: store.size, services: registry.serviceCount, instances: registry.instanceCount }, "leading");
+  }
+
+  /** Brings store and bucket to the newer of both, resource by resource. */
+  async #takeOverConfig(values: ReadonlyMap<string, StoredValue>): Promise<void> {
+    const { store, kinds, log } = this.#options;
+    const found = new Map<string, number>();
+    for (const [key, { value }] of values) {
+      this.#guarded(`config ${key}`, () => {
+        const version = parseVersion(JSON.parse(decoder.decode(value)), kinds);
+        if (version === undefined) return;
+        found.set(key, versionNumber(version));
+        store.observe(version);
+      });
+    }
+    let restored = 0;
+    for (const [key, version] of store.newestVersions()) {
+      if ((found.get(key) ?? 0) >= versionNumber(version)) continue;
+      await this.#owners.config.set(key, encodeVersion(version));
+      restored++;
+    }
+    if (restored > 0) log.warn({ restored }, "the bus had lost configuration; restored it");
+  }
+
+  #takeOverServices(values: ReadonlyMap<string, StoredValue>): void {
+    for (const [key, { value }] of values) {
+      this.#guarded(`service ${key}`, () => {
+        const config = ServiceConfig.decode(value);
+        this.compiler.restoreService(key, config);
+        this.broadcaster.restoreService(key, config);
+        this.#shards.restore(key, config.endpointShards);
+        this.#options.registry.seedService(config.namespace, config.name, config.ports, config.serviceAccounts);
+      });
+    }
+  }
+
+  #takeOverEndpoints(values: ReadonlyMap<string, StoredValue>): void {
+    for (const [key, { value }] of values) {
+      this.#guarded(`endpoints ${key}`, () => {
+        const [namespace = "", name = ""] = parseTableKey(key);
+        for (const endpoint of EndpointSet.decode(value).endpoints) {
+          this.#options.registry.seedEndpoint(namespace, name, endpoint);
+        }
+      });
+    }
+  }
+
+  #compileAll(): void {
+    const rules = new Set<string>();
+    for (const [key, version] of this.#options.store.newestVersions()) {
+      if (!isTombstone(version)) rules.add(ruleNameOfKey(key));
+      this.#accepted(key, version);
+    }
+    for (const rule of this.compiler.activation.activeRules()) {
+      if (!rules.has(rule)) this.broadcaster.servicesChanged(this.compiler.remove(rule, this.#options.store.revision));
+    }
+  }
+
+  #accepted(key: string, version: StoredVersion): void {
+    this.#guarded(`config ${key}`, () => {
+      const revision = versionNumber(version);
+      const affected = isTombstone(version) ? this.compiler.remove(ruleNameOfKey(key), revision) : this.#put(version);
+      this.broadcaster.configChanged(key, revision, affected);
+    });
+  }
+
+  #put(resource: Resource): Affected {
+    const definition = this.#options.kinds.get(resource.kind);
+    if (definition === undefined || definition.class !== "traffic") return { services: [], gateway: false };
+    const parsed: ParsedResource = { resource, definition, parsed: specOf(definition, resource) };
+    return this.compiler.put(parsed);
+  }
+
+  #registryChanged({ service, shape, instances }: RegistryChange): void {
+    this.#guarded(`service ${service}`, () => {
+      if (this.#options.registry.has(service)) this.#shards.touch(service, instances);
+      const affected = this.compiler.serviceChanged(service, shape);
+      for (const rule of affected.activated) this.#activated(rule, affected);
+      this.broadcaster.servicesChanged(affected);
+    });
+  }
+
+  /** A rule that waited is in force now: whoever asks for it learns where. */
+  #activated(rule: string, { services }: Affected): void {
+    const key = tableKey(...rule.split("/"));
+    const [kind = "", namespace = "", name = ""] = rule.split("/");
+    const newest = this.#options.store.newest({ kind, namespace, name });
+    const destination = this.compiler.activation.destinationOf(rule);
+    if (newest === undefined) return;
+    const affected = { services: services.filter((service) => service === destination), gateway: false };
+    this.broadcaster.configChanged(key, versionNumber(newest), affected);
+    this.#options.log.info({ rule }, "the rule is in force");
+  }
+
+  #own(table: Owned, restore: () => Iterable<readonly [string, Uint8Array]>): TableOwner {
+    const { bus, clock, log, onConflict } = this.#options;
+    return new TableOwner({ bus, table, clock, log, onConflict, restore });
+  }
+
+  *#configContent(): Iterable<readonly [string, Uint8Array]> {
+    for (const [key, version] of this.#options.store.newestVersions()) yield [key, encodeVersion(version)];
+  }
+
+  /** A bucket was made anew: positions in it mean nothing any more, so all that requires them is written again. */
+  #lost(): Iterable<readonly [string, Uint8Array]> {
+    const services = [...this.#options.registry.services()].map(({ key }) => key);
+    this.#stops.push(
+      this.#options.clock.after(RECOVERY_MS, () => this.broadcaster.servicesChanged({ services, gateway: true })),
+    );
+    return [];
+  }
+
+  /** One bad value must not stop the others. */
+  #guarded(what: string, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#options.log.error({ what, reason: errorMessage(error) }, "left out, because it cannot be understood");
+    }
+  }
+}
+
+function encodeVersion(version: StoredVersion): Uint8Array {
+  return encoder.encode(JSON.stringify(version));
+}

@@ -1,0 +1,141 @@
+import type {
+  DestinationPolicySpec,
+  IngressRuleSpec,
+  Labels,
+  MatchSpec,
+  RouteRuleSpec,
+  ServiceRef,
+} from "../../shared/model/index.ts";
+import {
+  type DestinationInput,
+  type GatewayRouteInput,
+  type HeaderMatchInput,
+  type RouteInput,
+  type RouteMatchInput,
+  type SourceSelectorInput,
+  type TrafficPolicyInput,
+  tableKey,
+} from "../../shared/wire/index.ts";
+import type { RegisteredPort } from "./registry.ts";
+
+/** A request that no rule gives a timeout has this one, in milliseconds. */
+export const DEFAULT_TIMEOUT_MS = 15_000;
+
+/** The rule name of the route that Pilot adds to every service. */
+export const DEFAULT_RULE = "default";
+
+/** Key in table `service`; undefined for a host outside of the mesh. */
+export function serviceKeyOf(ref: ServiceRef): string | undefined {
+  return ref.service === undefined ? undefined : tableKey(ref.service.namespace, ref.service.service);
+}
+
+/** Labels in a fixed order, so that equal labels give equal bytes. */
+export function sortedLabels(labels: Labels): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Where a rule sends requests: each destination once per route entry. */
+export function destinationsOf(spec: RouteRuleSpec): readonly { destination: ServiceRef; weight: number }[] {
+  if (spec.redirect !== undefined) return [];
+  return spec.route.length > 0 ? spec.route : [{ destination: spec.destination, weight: 100 }];
+}
+
+/** One rule as one route. */
+export function toRoute(rule: string, revision: number, spec: RouteRuleSpec): RouteInput {
+  const { timeout, retry, fault, redirect, rewrite, match } = spec;
+  return {
+    rule,
+    revision,
+    ...(match && { match: toMatch(match) }),
+    destinations: destinationsOf(spec).map(({ destination, weight }) => ({
+      destination: toDestination(destination),
+      weight,
+    })),
+    ...(redirect && { redirect: { uri: redirect.uri, authority: redirect.authority } }),
+    ...(rewrite && { rewrite: { uri: rewrite.uri, authority: rewrite.authority } }),
+    timeout: {
+      timeoutMs: timeout?.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      overrideHeader: timeout?.overrideHeader ?? "",
+    },
+    ...(retry &&
+      retry.attempts > 0 && {
+        retry: {
+          attempts: retry.attempts,
+          perTryTimeoutMs: retry.perTryTimeoutMs ?? 0,
+          overrideHeader: retry.overrideHeader,
+        },
+      }),
+    ...(fault && {
+      fault: {
+        ...(fault.delay && { delay: { ...fault.delay } }),
+        ...(fault.abort && { abort: { ...fault.abort } }),
+      },
+    }),
+    appendHeaders: spec.appendHeaders.map(({ name, value }) => ({ name, value })),
+  };
+}
+
+/** The route to all instances that ends every service's list. */
+export function defaultRoute(namespace: string, service: string): RouteInput {
+  return {
+    rule: DEFAULT_RULE,
+    destinations: [{ destination: { namespace, service }, weight: 100 }],
+    timeout: { timeoutMs: DEFAULT_TIMEOUT_MS },
+  };
+}
+
+export function toPolicy(rule: string, spec: DestinationPolicySpec): TrafficPolicyInput {
+  return {
+    rule,
+    ...(spec.source && { source: toSource(spec.source) }),
+    labels: sortedLabels(spec.destination.labels),
+    loadBalancing: spec.loadBalancing ?? "ROUND_ROBIN",
+  };
+}
+
+/** Undefined when the destination has no such port. */
+export function toGatewayRoute(
+  rule: string,
+  revision: number,
+  spec: IngressRuleSpec,
+  ports: readonly RegisteredPort[],
+): GatewayRouteInput | undefined {
+  const port = ingressPort(spec, ports);
+  if (port === undefined) return undefined;
+  return {
+    rule,
+    revision,
+    ...(spec.match && { match: toMatch(spec.match) }),
+    destination: toDestination({ ...spec.destination, labels: {} }),
+    port,
+  };
+}
+
+function ingressPort(spec: IngressRuleSpec, ports: readonly RegisteredPort[]): number | undefined {
+  if (spec.destinationPort !== undefined) return ports.find((port) => port.number === spec.destinationPort)?.number;
+  if (spec.destinationPortName !== undefined) {
+    // Registered ports have no names of their own: `http` and `http-web` both mean the first port that speaks it.
+    const [protocol] = spec.destinationPortName.toLowerCase().split("-");
+    return ports.find((port) => port.protocol === protocol)?.number;
+  }
+  return (ports.find((port) => port.number === 80) ?? (ports.length === 1 ? ports[0] : undefined))?.number;
+}
+
+function toMatch(match: MatchSpec): RouteMatchInput {
+  return {
+    ...(match.source && { source: toSource(match.source) }),
+    headers: match.headers.map((header): HeaderMatchInput => ({ name: header.name, ...header.match })),
+  };
+}
+
+function toSource(ref: ServiceRef): SourceSelectorInput {
+  return { ...toDestination(ref) };
+}
+
+function toDestination(ref: ServiceRef): DestinationInput {
+  return {
+    namespace: ref.service?.namespace ?? "",
+    service: ref.service?.service ?? ref.host,
+    labels: sortedLabels(ref.labels),
+  };
+}

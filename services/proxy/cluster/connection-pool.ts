@@ -1,0 +1,143 @@
+import type { Socket } from "node:net";
+import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
+import { Http1ClientConnection } from "../codec/http1-client.ts";
+import type { ResetReason } from "../stream/stream.ts";
+
+export interface PoolOptions {
+  /** Default 1024 (Envoy). */
+  readonly maxConnections: number;
+  /** Requests that may wait for a connection. Default 1024 (Envoy). */
+  readonly maxPending: number;
+  readonly idleTimeoutMs: number;
+}
+
+export interface ConnectEvents {
+  /** `expiresMs`: when the identities on the connection lapse, since the Unix epoch; Infinity without any. */
+  onConnected(socket: Socket, expiresMs: number): void;
+  onFailed(reason: ResetReason, message: string): void;
+}
+
+/** Starts one connection; exactly one of the events follows. */
+export type Connect = (events: ConnectEvents) => void;
+
+/** Who waits for a connection. */
+export interface PoolWaiter {
+  onConnection(connection: Http1ClientConnection): void;
+  onFailure(reason: ResetReason, message: string): void;
+}
+
+interface IdleConnection {
+  readonly connection: Http1ClientConnection;
+  readonly sinceMs: number;
+}
+
+/**
+ * Keep-alive connections to one address. The one used last is used next, so that what is not needed idles out. A
+ * connection is opened for each waiter that finds none idle; whoever waits longest gets whichever is ready first.
+ */
+export class ConnectionPool {
+  readonly #connect: Connect;
+  readonly #options: PoolOptions;
+  readonly #idle: IdleConnection[] = [];
+  readonly #waiters: PoolWaiter[] = [];
+  readonly #expiry = new Map<Http1ClientConnection, number>();
+  #connecting = 0;
+  #closed = false;
+
+  constructor(connect: Connect, options: PoolOptions) {
+    this.#connect = connect;
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#expiry.size + this.#connecting;
+  }
+
+  /** Answers at once when a connection is idle. `fresh`: do not take one that has served before. */
+  acquire(waiter: PoolWaiter, fresh: boolean): void {
+    while (!fresh) {
+      const idle = this.#idle.pop();
+      if (idle === undefined) break;
+      if (idle.connection.usable) {
+        waiter.onConnection(idle.connection);
+        return;
+      }
+    }
+    if (this.#waiters.length >= this.#options.maxPending) {
+      waiter.onFailure("overflow", "too many requests wait for a connection");
+      return;
+    }
+    this.#waiters.push(waiter);
+    if (this.size < this.#options.maxConnections && this.#connecting < this.#waiters.length) this.#open();
+  }
+
+  cancel(waiter: PoolWaiter): void {
+    const index = this.#waiters.indexOf(waiter);
+    if (index >= 0) this.#waiters.splice(index, 1);
+  }
+
+  sweep(nowMs: number): void {
+    for (let i = this.#idle.length - 1; i >= 0; i--) {
+      const idle = this.#idle[i];
+      if (idle === undefined) continue;
+      const expired = (this.#expiry.get(idle.connection) ?? 0) <= nowMs;
+      if (!expired && nowMs - idle.sinceMs < this.#options.idleTimeoutMs) continue;
+      this.#idle.splice(i, 1);
+      idle.connection.close();
+    }
+  }
+
+  /** No new connections; busy ones end with their request. Waiters are still served by connections under way. */
+  close(): void {
+    this.#closed = true;
+    for (const idle of this.#idle.splice(0)) idle.connection.close();
+  }
+
+  #open(): void {
+    this.#connecting++;
+    this.#connect({
+      onConnected: (socket, expiresMs) => {
+        this.#connecting--;
+        const connection = new Http1ClientConnection(socket, {
+          limits: DEFAULT_LIMITS,
+          onIdle: (idle) => this.#release(idle),
+          onClosed: (closed) => this.#forget(closed),
+        });
+        this.#expiry.set(connection, expiresMs);
+        this.#release(connection);
+      },
+      onFailed: (reason, message) => {
+        this.#connecting--;
+        this.#waiters.shift()?.onFailure(reason, message);
+      },
+    });
+  }
+
+  #release(connection: Http1ClientConnection): void {
+    const nowMs = Date.now();
+    if ((this.#expiry.get(connection) ?? 0) <= nowMs) {
+      connection.close();
+      this.#refill();
+      return;
+    }
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      waiter.onConnection(connection);
+      return;
+    }
+    if (this.#closed) connection.close();
+    else this.#idle.push({ connection, sinceMs: nowMs });
+  }
+
+  #forget(connection: Http1ClientConnection): void {
+    this.#expiry.delete(connection);
+    const index = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+    this.#refill();
+  }
+
+  /** A waiter that waited for a connection that is gone needs a new one. */
+  #refill(): void {
+    if (this.#waiters.length > this.#connecting && this.size < this.#options.maxConnections) this.#open();
+  }
+}

@@ -1,0 +1,118 @@
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import type { Peer } from "../stream/record.ts";
+import { encodeHello } from "../tls/hello.ts";
+import { LATEEN_ALPN } from "../tls/settings.ts";
+import type { ConnectEvents } from "./connection-pool.ts";
+import type { HostPort } from "./host.ts";
+
+export interface ConnectTarget extends HostPort {
+  readonly peer: Peer;
+  readonly servicePort: number;
+}
+
+/** What this proxy shows to others, swapped when its certificate is renewed. */
+export interface ClientIdentity {
+  readonly context: SecureContext;
+  readonly expiresMs: number;
+}
+
+export interface ConnectorOptions {
+  /** Default 10 s (Istio). */
+  readonly connectTimeoutMs: number;
+  readonly self: Peer;
+  /** Undefined while there is no certificate yet. */
+  identity(): ClientIdentity | undefined;
+  /** Undefined when the certificate's SPIFFE id may serve that service, else what is wrong with it. */
+  verify(target: ConnectTarget, socket: TLSSocket): { readonly error: string } | { readonly expiresMs: number };
+}
+
+/**
+ * Opens connections to other proxies (mutual TLS, ALPN lateen/1, then Hello) and to instances without one (plain
+ * TCP). Sessions are never resumed: on a resumed session Node checks neither the peer's name nor its expiry.
+ */
+export class Connector {
+  readonly #options: ConnectorOptions;
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+  }
+
+  connect(target: ConnectTarget, events: ConnectEvents): void {
+    if (target.plaintext) this.#connectPlain(target, events);
+    else this.#connectMutualTls(target, events);
+  }
+
+  #connectPlain(target: ConnectTarget, events: ConnectEvents): void {
+    const socket = connectTcp({ host: target.address, port: target.port, noDelay: true });
+    const failed = this.#guard(socket, events);
+    socket.once("connect", () => {
+      failed.disarm();
+      events.onConnected(socket, Number.POSITIVE_INFINITY);
+    });
+  }
+
+  #connectMutualTls(target: ConnectTarget, events: ConnectEvents): void {
+    const identity = this.#options.identity();
+    if (identity === undefined) {
+      events.onFailed("connect-failure", "this proxy has no certificate yet");
+      return;
+    }
+    const socket = connectTls({
+      host: target.address,
+      port: target.port,
+      secureContext: identity.context,
+      ALPNProtocols: [LATEEN_ALPN],
+      minVersion: "TLSv1.3",
+      rejectUnauthorized: true,
+      // The name that counts is the SPIFFE id, checked below once the chain has been verified.
+      checkServerIdentity: () => undefined,
+    });
+    const failed = this.#guard(socket, events);
+    socket.once("secureConnect", () => {
+      failed.disarm();
+      const verdict = this.#options.verify(target, socket);
+      if ("error" in verdict || socket.alpnProtocol !== LATEEN_ALPN) {
+        socket.on("error", () => {});
+        socket.destroy();
+        events.onFailed("connect-failure", "error" in verdict ? verdict.error : "the peer does not speak lateen/1");
+        return;
+      }
+      const { self } = this.#options;
+      socket.setNoDelay(true);
+      socket.write(
+        encodeHello({
+          protocol: "http/1.1",
+          service: target.peer.service,
+          port: target.servicePort,
+          sourceService: self.service,
+          sourceInstance: self.instance,
+          sourceWorkload: self.workload,
+          sourceLabels: { ...self.labels },
+        }),
+      );
+      events.onConnected(socket, Math.min(identity.expiresMs, verdict.expiresMs));
+    });
+  }
+
+  /** Reports the first of error, close and time-out as a failure, unless disarmed before. */
+  #guard(socket: Socket, events: ConnectEvents): { disarm(): void } {
+    const fail = (reason: "connect-failure" | "connect-timeout", message: string): void => {
+      disarm();
+      socket.on("error", () => {});
+      socket.destroy();
+      events.onFailed(reason, message);
+    };
+    const onError = (error: Error): void => fail("connect-failure", error.message);
+    const onClose = (): void => fail("connect-failure", "closed while connecting");
+    const timer = setTimeout(() => fail("connect-timeout", "connect timed out"), this.#options.connectTimeoutMs);
+    const disarm = (): void => {
+      clearTimeout(timer);
+      socket.off("error", onError);
+      socket.off("close", onClose);
+    };
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    return { disarm };
+  }
+}

@@ -1,0 +1,159 @@
+import type { ServiceRoute } from "../route/service-route.ts";
+import { type Peer, type RequestRecord, UNKNOWN_PEER } from "../stream/record.ts";
+import { plainHead } from "../stream/local-reply.ts";
+import type { DownstreamEvents, DownstreamStream, RequestHead, ResetReason, ResponseHead } from "../stream/stream.ts";
+import type { ServiceSnapshot } from "../mesh/service-snapshot.ts";
+import type { Filter } from "./filter.ts";
+
+/** Body bytes that wait for an upstream (and are kept for a retry) before the client is made to wait. */
+export const BODY_BUFFER_BYTES = 64 * 1024;
+
+/** Who takes the request's body: the router's current attempt. */
+export interface BodyTaker {
+  onBody(chunk: Buffer, end: boolean): boolean;
+  onBodyFlush(): void;
+  onDownstreamDrain(): void;
+  /** The client is gone. */
+  onCancel(): void;
+}
+
+/** The application's answer is being forwarded, or one that the proxy makes itself. */
+type Phase = "request" | "response" | "done";
+
+/** One request on its way through the filters, and its response back. */
+export class Exchange implements DownstreamEvents {
+  readonly head: RequestHead;
+  readonly record: RequestRecord;
+  readonly downstream: DownstreamStream;
+  /** Set by whichever filter finds the destination. */
+  service: ServiceSnapshot | undefined;
+  route: ServiceRoute | undefined;
+  /** The port of `service` that is called. */
+  servicePort = 0;
+  /** At a gateway: who called from outside. */
+  edgeSource: Peer = UNKNOWN_PEER;
+  /** Whether the whole request has been received. */
+  requestEnded: boolean;
+  readonly #filters: readonly Filter[];
+  #index = 0;
+  #phase: Phase = "request";
+  #held: Buffer[] = [];
+  #taker: BodyTaker | undefined;
+
+  constructor(head: RequestHead, end: boolean, downstream: DownstreamStream, record: RequestRecord, filters: readonly Filter[]) {
+    this.head = head;
+    this.requestEnded = end;
+    this.downstream = downstream;
+    this.record = record;
+    this.#filters = filters;
+  }
+
+  /** Nothing has been answered yet. */
+  get open(): boolean {
+    return this.#phase === "request";
+  }
+
+  get over(): boolean {
+    return this.#phase === "done";
+  }
+
+  /** Runs the filters from where they stopped. */
+  resume(): void {
+    while (this.#phase === "request" && this.#index < this.#filters.length) {
+      const filter = this.#filters[this.#index++];
+      if (filter?.onRequest?.(this) === "wait") return;
+    }
+  }
+
+  /** The router takes the body: what came so far is returned, the rest goes to the taker. */
+  takeBody(taker: BodyTaker): Buffer[] {
+    this.#taker = taker;
+    const held = this.#held;
+    this.#held = [];
+    return held;
+  }
+
+  // --- from the client ---
+
+  onData(chunk: Buffer, end: boolean): void {
+    if (this.#phase === "done") return;
+    this.record.bytesReceived += chunk.length;
+    if (end) this.requestEnded = true;
+    if (this.#taker !== undefined) {
+      if (!this.#taker.onBody(chunk, end)) this.downstream.pause();
+    } else if (chunk.length > 0) {
+      this.#held.push(chunk);
+      if (this.record.bytesReceived > BODY_BUFFER_BYTES) this.downstream.pause();
+    }
+  }
+
+  onFlush(): void {
+    this.#taker?.onBodyFlush();
+  }
+
+  onDrain(): void {
+    this.#taker?.onDownstreamDrain();
+  }
+
+  onReset(_reason: ResetReason): void {
+    if (this.#phase === "done") return;
+    this.record.addFlag("DC");
+    if (this.record.detail === "") this.record.detail = "downstream_remote_disconnect";
+    this.#taker?.onCancel();
+    this.#complete();
+  }
+
+  onSent(): void {
+    this.#complete();
+  }
+
+  // --- to the client ---
+
+  /** Forwards the application's response head. */
+  respond(head: ResponseHead, end: boolean): void {
+    if (this.#phase !== "request") return;
+    this.#phase = "response";
+    this.record.status = head.status;
+    this.record.responseHeaders = head.headers;
+    for (let i = this.#filters.length - 1; i >= 0; i--) this.#filters[i]?.onResponse?.(this, head);
+    this.downstream.sendHead(head, end);
+  }
+
+  sendData(chunk: Buffer, end: boolean): boolean {
+    if (this.#phase !== "response") return true;
+    this.record.bytesSent += chunk.length;
+    return this.downstream.sendData(chunk, end);
+  }
+
+  /** An answer of the proxy's own. `flag` is Envoy's response flag, `detail` its reason in one word. */
+  reply(status: number, detail: string, flag: string, text: string, extra?: Readonly<Record<string, string>>): void {
+    if (this.#phase !== "request") return;
+    this.record.detail = detail;
+    if (flag !== "") this.record.addFlag(flag);
+    const body = Buffer.from(text, "utf8");
+    const head = plainHead(status, body.length);
+    for (const [name, value] of Object.entries(extra ?? {})) head.headers.set(name, name.toLowerCase(), value);
+    this.#taker?.onCancel();
+    this.respond(head, body.length === 0);
+    if (body.length > 0) this.sendData(body, true);
+    this.downstream.flush();
+  }
+
+  /** The response broke off after its head had been sent. */
+  abort(detail: string, flag: string): void {
+    if (this.#phase === "done") return;
+    this.record.detail = detail;
+    this.record.addFlag(flag);
+    this.downstream.reset("connection-closed");
+    this.#complete();
+  }
+
+  #complete(): void {
+    if (this.#phase === "done") return;
+    this.#phase = "done";
+    this.#taker = undefined;
+    this.#held = [];
+    this.record.durationMs = performance.now() - this.record.started;
+    for (const filter of this.#filters) filter.onComplete?.(this);
+  }
+}

@@ -1,0 +1,102 @@
+import { FaultFilter } from "../filter/fault.ts";
+import type { Exchange } from "../filter/exchange.ts";
+import type { Filter } from "../filter/filter.ts";
+import { type CheckRequestPolicy, PolicyFilter } from "../filter/policy.ts";
+import { RequestIdFilter } from "../filter/request-id.ts";
+import { RouterFilter } from "../filter/router.ts";
+import { TelemetryFilter } from "../filter/telemetry.ts";
+import { forwardByRoute } from "../outbound/forward.ts";
+import { routeTo } from "../outbound/resolve.ts";
+import { matchRoute } from "../route/service-route.ts";
+import { type Peer, RequestRecord } from "../stream/record.ts";
+import type { Directory, Lookup } from "../mesh/directory.ts";
+import type { GatewayTable } from "./gateway-table.ts";
+
+export interface GatewayOptions {
+  readonly self: Peer;
+  readonly table: GatewayTable;
+  readonly directory: Directory;
+  readonly check: CheckRequestPolicy;
+  readonly sinks: readonly ((record: RequestRecord) => void)[];
+}
+
+/** The way of a request from outside: judged as one to the gateway itself, forwarded as the gateway's own. */
+export function gatewayStack(options: GatewayOptions): readonly Filter[] {
+  const edge = new EdgeRecords(options.self);
+  return [
+    new TelemetryFilter(options.sinks),
+    { name: "edge-telemetry", onComplete: (exchange) => options.sinks.forEach((sink) => sink(edge.finished(exchange))) },
+    new RequestIdFilter(false),
+    new PolicyFilter(options.check, (exchange) => edge.of(exchange)),
+    new GatewayRouteFilter(options),
+    new FaultFilter(),
+    new RouterFilter((exchange) => (exchange.route === undefined ? undefined : forwardByRoute(exchange, exchange.route))),
+  ];
+}
+
+/** The inbound view of a request at the edge: from whoever is outside to the gateway. */
+class EdgeRecords {
+  readonly #self: Peer;
+  readonly #records = new WeakMap<Exchange, RequestRecord>();
+
+  constructor(self: Peer) {
+    this.#self = self;
+  }
+
+  of(exchange: Exchange): RequestRecord {
+    const known = this.#records.get(exchange);
+    if (known !== undefined) return known;
+    const record = new RequestRecord("inbound", exchange.head, exchange.edgeSource, this.#self, false);
+    this.#records.set(exchange, record);
+    return record;
+  }
+
+  finished(exchange: Exchange): RequestRecord {
+    const edge = this.of(exchange);
+    const { record } = exchange;
+    edge.requestId = record.requestId;
+    edge.status = record.status;
+    edge.responseHeaders = record.responseHeaders;
+    edge.bytesReceived = record.bytesReceived;
+    edge.bytesSent = record.bytesSent;
+    edge.durationMs = record.durationMs;
+    edge.flags = record.flags;
+    edge.detail = record.detail;
+    edge.route = record.route;
+    edge.checkCode = record.checkCode;
+    edge.checkMessage = record.checkMessage;
+    return edge;
+  }
+}
+
+/** Chooses the service by the gateway's routes, then the route of that service. */
+class GatewayRouteFilter implements Filter {
+  readonly name = "gateway-route";
+  readonly #options: GatewayOptions;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+  }
+
+  onRequest(exchange: Exchange): "continue" | "wait" {
+    const route = matchRoute(this.#options.table.routes, exchange.head);
+    if (route === undefined) {
+      exchange.reply(404, "route_not_found", "NR", "");
+      return "wait";
+    }
+    const lookup = this.#options.directory.look(route.entry);
+    if (lookup instanceof Promise) {
+      void lookup.then((late) => {
+        if (exchange.open && this.#decide(exchange, late, route.port)) exchange.resume();
+      });
+      return "wait";
+    }
+    return this.#decide(exchange, lookup, route.port) ? "continue" : "wait";
+  }
+
+  #decide(exchange: Exchange, lookup: Lookup, port: number | undefined): boolean {
+    if (lookup.state === "present") return routeTo(exchange, lookup.snapshot, port);
+    exchange.reply(503, "cluster_not_found", "NC", "the service is not known");
+    return false;
+  }
+}

@@ -1,0 +1,33 @@
+import type { Cluster } from "../cluster/cluster.ts";
+import type { Filter } from "../filter/filter.ts";
+import { type CheckRequestPolicy, PolicyFilter } from "../filter/policy.ts";
+import { RequestIdFilter } from "../filter/request-id.ts";
+import { RouterFilter } from "../filter/router.ts";
+import { TelemetryFilter } from "../filter/telemetry.ts";
+import type { RequestRecord } from "../stream/record.ts";
+
+export interface InboundOptions {
+  readonly check: CheckRequestPolicy;
+  readonly sinks: readonly ((record: RequestRecord) => void)[];
+  /** The application behind a service port. */
+  application(servicePort: number): Cluster | undefined;
+}
+
+/** The way of a request to the application. Time limits are the caller's affair. */
+export function inboundStack(options: InboundOptions): readonly Filter[] {
+  return [
+    new TelemetryFilter(options.sinks),
+    new RequestIdFilter(true),
+    new PolicyFilter(options.check),
+    new RouterFilter((exchange) => {
+      const { servicePort } = exchange;
+      const cluster = options.application(servicePort);
+      if (cluster === undefined) {
+        exchange.reply(404, "route_not_found", "NR", "");
+        return undefined;
+      }
+      exchange.record.route = "inbound";
+      return { cluster, servicePort, timeoutMs: 0, attempts: 0, perTryTimeoutMs: 0 };
+    }),
+  ];
+}

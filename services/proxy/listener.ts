@@ -1,0 +1,75 @@
+import type { AddressInfo, Server } from "node:net";
+import type { Clock } from "../../shared/base/index.ts";
+import type { Http1ServerConnection } from "./codec/http1-server.ts";
+
+/** Connections of one listener. Default 10,000; more are closed at once. */
+const MAX_CONNECTIONS = 10_000;
+/** How long a drained connection may go on with the request in progress. */
+const CLOSE_DEADLINE_MS = 5_000;
+
+/**
+ * A listening socket with its connections. Draining stops accepting and ends each connection after its request; an
+ * identity that lapses drains the connections that rest on it.
+ */
+export class Listener {
+  readonly #server: Server;
+  readonly #connections = new Map<Http1ServerConnection, number>();
+  readonly #stopSweep: () => void;
+  #closing = false;
+
+  constructor(server: Server, clock: Clock) {
+    this.#server = server;
+    server.maxConnections = MAX_CONNECTIONS;
+    this.#stopSweep = clock.every(1_000, () => this.#sweep(clock.now()));
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** The bound port. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", () => {});
+        resolve((this.#server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** `expiresMs`: when the identities on the connection lapse. */
+  add(connection: Http1ServerConnection, expiresMs = Number.POSITIVE_INFINITY): void {
+    this.#connections.set(connection, expiresMs);
+    if (this.#closing) connection.announceClose();
+    connection.socket.once("close", () => this.#connections.delete(connection));
+  }
+
+  /** From now on every response says `Connection: close`: callers go elsewhere while this one still serves. */
+  announceClose(): void {
+    this.#closing = true;
+    for (const connection of this.#connections.keys()) connection.announceClose();
+  }
+
+  /** Every connection ends after its request; idle ones end now. */
+  drainConnections(): void {
+    for (const connection of this.#connections.keys()) connection.drain();
+  }
+
+  /** Stops accepting, ends every connection after its request, the last ones after a deadline. */
+  async close(): Promise<void> {
+    this.#stopSweep();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.drainConnections();
+    const timer = setTimeout(() => {
+      for (const connection of this.#connections.keys()) connection.socket.destroy();
+    }, CLOSE_DEADLINE_MS);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #sweep(nowMs: number): void {
+    for (const [connection, expiresMs] of this.#connections) if (expiresMs <= nowMs) connection.drain();
+  }
+}

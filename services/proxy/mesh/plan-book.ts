@@ -1,0 +1,77 @@
+import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
+import { Plan, tableKey } from "../../../shared/wire/index.ts";
+
+/** The key of the plan for services that have none of their own. */
+export const DEFAULT_PLAN = "default";
+
+/** A service's plan in force. `C` is what the reporter and the check client make of it, once per plan. */
+export interface PlanEntry<C> {
+  readonly plan: Plan;
+  readonly compiled: C;
+}
+
+/**
+ * What to ask Mixer and what to tell it, per destination service. A service without a plan of its own has the default
+ * one; without either, nothing is known, and the proxy must not say that nothing is to be asked.
+ */
+export class PlanBook<C> {
+  readonly #plans: TableFollower;
+  readonly #compile: (plan: Plan) => C;
+  readonly #follows = new Map<string, Follow>();
+  readonly #entries = new Map<string, PlanEntry<C> | undefined>();
+  readonly #default: Follow;
+
+  constructor(plans: TableFollower, compile: (plan: Plan) => C) {
+    this.#plans = plans;
+    this.#compile = compile;
+    this.#default = this.#follow(DEFAULT_PLAN);
+  }
+
+  /** Resolves once the default plan is known. Throws TimeoutError. */
+  ready(timeoutMs: number): Promise<void> {
+    return this.#default.ready(timeoutMs);
+  }
+
+  get loaded(): boolean {
+    return this.#entries.get(DEFAULT_PLAN) !== undefined;
+  }
+
+  /** The plan for requests to a service; starts to follow it. */
+  get(namespace: string, service: string): PlanEntry<C> | undefined {
+    const key = tableKey(namespace, service);
+    if (!this.#follows.has(key)) this.#follow(key);
+    return this.#entries.get(key) ?? this.#entries.get(DEFAULT_PLAN);
+  }
+
+  /** Resolves when the service's own plan (or that there is none) is known, at the latest after `timeoutMs`. */
+  async settled(namespace: string, service: string, timeoutMs: number): Promise<void> {
+    const key = tableKey(namespace, service);
+    const follow = this.#follows.get(key) ?? this.#follow(key);
+    await follow.ready(timeoutMs).catch(() => undefined);
+  }
+
+  /** Stops following a service's plan. */
+  forget(namespace: string, service: string): void {
+    const key = tableKey(namespace, service);
+    this.#follows.get(key)?.close();
+    this.#follows.delete(key);
+    this.#entries.delete(key);
+  }
+
+  #follow(key: string): Follow {
+    const follow = this.#plans.follow(key);
+    this.#follows.set(key, follow);
+    const adopt = (): void => {
+      if (follow.value === undefined) {
+        this.#entries.delete(key);
+        return;
+      }
+      const plan = Plan.decode(follow.value);
+      this.#entries.set(key, { plan, compiled: this.#compile(plan) });
+      follow.setApplied({ epoch: follow.epoch, sequence: follow.sequence, revision: plan.revision });
+    };
+    follow.onChange(adopt);
+    adopt();
+    return follow;
+  }
+}

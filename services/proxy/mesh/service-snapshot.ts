@@ -1,0 +1,23 @@
+import type { ServiceConfig } from "../../../shared/wire/index.ts";
+import type { ServiceRoute } from "../route/service-route.ts";
+
+/** What this proxy knows of one service, at one moment: replaced as a whole, never changed. */
+export interface ServiceSnapshot {
+  readonly namespace: string;
+  readonly name: string;
+  readonly host: string;
+  /** Service port -> protocol. */
+  readonly ports: ReadonlyMap<number, string>;
+  readonly routes: readonly ServiceRoute[];
+  /** SPIFFE ids that may serve it. */
+  readonly serviceAccounts: ReadonlySet<string>;
+  readonly config: ServiceConfig;
+}
+
+/** The port of a request that names none: 80, or the only one. */
+export function portOf(snapshot: ServiceSnapshot, named: number | undefined): number | undefined {
+  if (named !== undefined) return snapshot.ports.has(named) ? named : undefined;
+  if (snapshot.ports.has(80)) return 80;
+  const [only, ...more] = snapshot.ports.keys();
+  return more.length === 0 ? only : undefined;
+}

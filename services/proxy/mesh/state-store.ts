@@ -1,0 +1,93 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Clock, errorMessage } from "../../../shared/base/index.ts";
+import type { TableFollower } from "../../../shared/bus/index.ts";
+import type { Logger } from "../../../shared/obs/index.ts";
+
+/** How often what changed is written. */
+const SAVE_MS = 1_000;
+
+interface SavedKey {
+  readonly table: string;
+  readonly key: string;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** Base64. */
+  readonly value: string;
+}
+
+/**
+ * What this proxy follows, kept on disk: a restarted proxy serves from it until the bus has something newer, so that
+ * it needs neither bus nor control plane to come back. A file that cannot be read is as good as none.
+ */
+export class StateStore {
+  readonly #file: string;
+  readonly #dir: string;
+  readonly #followers: readonly TableFollower[];
+  readonly #log: Logger;
+  #saved = "";
+  #saving: Promise<void> = Promise.resolve();
+  #stopTimer: () => void = () => {};
+
+  constructor(dir: string, followers: readonly TableFollower[], log: Logger) {
+    this.#dir = dir;
+    this.#file = join(dir, "tables.json");
+    this.#followers = followers;
+    this.#log = log;
+  }
+
+  /** Seeds the followers; how many keys were known. */
+  async load(): Promise<number> {
+    let saved: SavedKey[];
+    try {
+      saved = JSON.parse(await readFile(this.#file, "utf8")) as SavedKey[];
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) {
+        this.#log.warn({ reason: errorMessage(error) }, "the saved tables are not used");
+      }
+      return 0;
+    }
+    const followers = new Map(this.#followers.map((follower) => [follower.table as string, follower]));
+    for (const { table, key, epoch, sequence, value } of saved) {
+      followers.get(table)?.seed(key, Buffer.from(value, "base64"), epoch, sequence);
+    }
+    return saved.length;
+  }
+
+  start(clock: Clock): void {
+    this.#stopTimer = clock.every(SAVE_MS, () => void this.#save());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopTimer();
+    await this.#save();
+  }
+
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#write());
+    return this.#saving;
+  }
+
+  async #write(): Promise<void> {
+    const keys: SavedKey[] = [];
+    for (const follower of this.#followers) {
+      for (const { key, epoch, sequence, value } of follower.followed) {
+        if (value !== undefined) {
+          keys.push({ table: follower.table, key, epoch, sequence, value: Buffer.from(value).toString("base64") });
+        }
+      }
+    }
+    // Positions alone tell whether anything changed.
+    const mark = keys.map(({ table, key, epoch, sequence }) => `${table}/${key}@${epoch}/${sequence}`).join("\n");
+    if (mark === this.#saved) return;
+    try {
+      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+      const temporary = `${this.#file}.new`;
+      await writeFile(temporary, JSON.stringify(keys), { mode: 0o600 });
+      await rename(temporary, this.#file);
+      this.#saved = mark;
+    } catch (error) {
+      this.#log.warn({ reason: errorMessage(error) }, "the tables could not be saved");
+    }
+  }
+}

@@ -1,0 +1,23 @@
+export { Backoff, type BackoffOptions } from "./backoff.ts";
+export { type Clock, jittered, sleep, systemClock } from "./clock.ts";
+export { type Deferred, deferred } from "./deferred.ts";
+export {
+  ConfigError,
+  ConflictError,
+  DeniedError,
+  ERROR_CODES,
+  type ErrorCode,
+  errorMessage,
+  InternalError,
+  InvalidArgumentError,
+  isErrorCode,
+  MeshError,
+  NotFoundError,
+  QuotaExceededError,
+  TimeoutError,
+  UnavailableError,
+  WireError,
+} from "./errors.ts";
+export { fnv1a32 } from "./hash.ts";
+export { type App, type AppPorts, Lifecycle, type LifecycleState } from "./lifecycle.ts";
+export { LruMap } from "./lru-map.ts";

@@ -1,0 +1,24 @@
+export {
+  Bus,
+  type BusOptions,
+  type BusSubscription,
+  connectBus,
+  type GatherOptions,
+  openBus,
+  type RequestOptions,
+} from "./bus.ts";
+export type { BusState, BusStats } from "./connection.ts";
+export { DurableQueue, type DurableQueueOptions, type QueueConsumption, type QueuedMessage } from "./durable-queue.ts";
+export { type BucketName, open, type StoredValue, seal, type TableMessage } from "./envelope.ts";
+export type { AppliedState, Follow, FollowState } from "./follow.ts";
+export { JetStream, type StreamConfig, type StreamInfo } from "./jetstream.ts";
+export { Leader, type LeaderOptions } from "./leader.ts";
+export { type BusHeaders, type BusMessage, parseJson, TYPE_HEADER } from "./message.ts";
+export { protoReply, type ServeHandler, type ServeOptions, type ServeReply } from "./responder.ts";
+export { TableFollower, type TableFollowerOptions } from "./table-follower.ts";
+export type { TableHead } from "./table-heads.ts";
+export { HEAD_PERIOD_MS, type Position, TableOwner, type TableOwnerOptions } from "./table-owner.ts";
+export { bucketConfig, LEASE_MS, TableStore } from "./table-store.ts";
+export { TableWatcher, type TableWatcherOptions, type WatchedValue } from "./table-watcher.ts";
+export { EventLoopWatchdog, type EventLoopWatchdogOptions } from "./watchdog.ts";
+export { ERROR_CODE_HEADER, ERROR_TEXT_HEADER, errorHeaders, errorOf } from "./wire-error.ts";

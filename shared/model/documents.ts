@@ -1,0 +1,310 @@
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
+import { errorMessage } from "../base/index.ts";
+import type { ParsedResource } from "./kind.ts";
+import type { KindRegistry } from "./registry.ts";
+import {
+  API_VERSION,
+  type FieldError,
+  type JsonObject,
+  type JsonValue,
+  type Resource,
+  type ResourceMetadata,
+} from "./resource.ts";
+import { dnsLabel, string } from "./scalars.ts";
+import { below, checked, field, map, object, Reader, type Schema, shown } from "./schema.ts";
+
+/**
+ * A submission is text that somebody wrote: YAML or JSON, many documents, lists of resources. Each document is judged
+ * alone, so one with a syntax error must not take its neighbours along: the text is cut at `---` lines first (no YAML
+ * value can contain one at the start of a line), then each piece is parsed. The text comes from outside: its size, depth,
+ * number of documents and alias expansions are bounded, and duplicate keys are errors since the parser would keep one
+ * of them silently.
+ */
+
+/** A larger submission is refused as a whole. */
+export const MAX_SUBMISSION_BYTES = 1024 * 1024;
+const MAX_DOCUMENTS = 1000;
+const MAX_DEPTH = 64;
+const MAX_OPEN_BRACKETS = 1000;
+const MAX_ALIASES = 100;
+const MAX_NODES = 100_000;
+
+interface DocumentName {
+  /** Place in the submission, from 0; the items of a list count one by one. */
+  readonly document: number;
+  /** "" where it could not be read; so with the next two. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface AcceptedDocument extends DocumentName {
+  readonly ok: true;
+  readonly parsed: ParsedResource;
+}
+
+export interface RejectedDocument extends DocumentName {
+  readonly ok: false;
+  /** At least one. */
+  readonly errors: readonly FieldError[];
+}
+
+export type SubmittedDocument = AcceptedDocument | RejectedDocument;
+
+/** Reads a whole submission, every document on its own; an empty one has no documents. Never throws. */
+export function parseSubmission(text: string, registry: KindRegistry): readonly SubmittedDocument[] {
+  if (Buffer.byteLength(text) > MAX_SUBMISSION_BYTES) {
+    return [refused(0, `longer than ${MAX_SUBMISSION_BYTES} bytes`, "send the documents in several submissions")];
+  }
+  const results: SubmittedDocument[] = [];
+  for (const piece of pieces(text)) {
+    for (const content of contentsOf(piece)) {
+      if (results.length >= MAX_DOCUMENTS) {
+        results.push(
+          refused(results.length, `more than ${MAX_DOCUMENTS} documents`, "send the rest in another submission"),
+        );
+        return results;
+      }
+      if ("errors" in content) results.push(rejected(results.length, undefined, content.errors));
+      else results.push(parseResource(content.value, registry, results.length));
+    }
+  }
+  return results;
+}
+
+function refused(document: number, reason: string, remedy: string): RejectedDocument {
+  return rejected(document, undefined, [{ path: "", value: null, reason, remedy }]);
+}
+
+interface Piece {
+  readonly text: string;
+  /** Lines of the submission before it. */
+  readonly line: number;
+}
+
+function pieces(text: string): readonly Piece[] {
+  const lines = text.replace(/^\ufeff/, "").split(/(?<=\n)/);
+  const found: Piece[] = [];
+  let start = 0;
+  for (let at = 1; at <= lines.length; at++) {
+    if (at < lines.length && !/^---(?:\s|$)/.test(lines[at] ?? "")) continue;
+    const piece = lines.slice(start, at);
+    if (piece.some((line) => !/^\s*(?:#.*|%.*|---\s*)?$/s.test(line.trimEnd())))
+      found.push({ text: piece.join(""), line: start });
+    start = at;
+  }
+  return found;
+}
+
+/** Spares the parser a text made to exhaust it: more brackets left open than any document has, quoted ones included. */
+function opensTooDeep(text: string): boolean {
+  let open = 0;
+  for (let at = 0; at < text.length && open <= MAX_OPEN_BRACKETS; at++) {
+    const char = text.charCodeAt(at);
+    if (char === 0x5b || char === 0x7b) open++;
+    else if ((char === 0x5d || char === 0x7d) && open > 0) open--;
+  }
+  return open > MAX_OPEN_BRACKETS;
+}
+
+type Content = { readonly value: JsonValue } | { readonly errors: readonly FieldError[] };
+
+function contentsOf(piece: Piece): readonly Content[] {
+  if (opensTooDeep(piece.text)) {
+    return [
+      {
+        errors: [{ path: "", value: null, reason: `nested deeper than ${MAX_DEPTH}`, remedy: "flatten the document" }],
+      },
+    ];
+  }
+  const counter = new LineCounter();
+  try {
+    const documents = parseAllDocuments(piece.text, { uniqueKeys: false, prettyErrors: false, lineCounter: counter });
+    if (!Array.isArray(documents)) return [];
+    return (documents as Document.Parsed[]).flatMap((document) => contentOf(document, piece, counter));
+  } catch (error) {
+    return [{ errors: [{ path: "", value: null, reason: errorMessage(error), remedy: "mend the document" }] }];
+  }
+}
+
+function contentOf(document: Document.Parsed, piece: Piece, counter: LineCounter): readonly Content[] {
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    const { line, col } = counter.linePos(fault.pos[0]);
+    const where = `line ${piece.line + line}, column ${col}`;
+    const reason = `not readable as YAML or JSON at ${where}: ${fault.message}`;
+    return [
+      {
+        errors: [
+          { path: "", value: null, reason, remedy: "mend the syntax; the other documents are judged without it" },
+        ],
+      },
+    ];
+  }
+  const converter = new Converter(document);
+  const value = converter.convert(document.contents, "", 0);
+  if (converter.errors.length > 0) return [{ errors: converter.errors }];
+  return value === null ? [] : itemsOf(value).map((item) => ({ value: item }));
+}
+
+/** The resources in a document: itself, the items of a `List`, or those of an array. */
+function itemsOf(value: JsonValue): readonly JsonValue[] {
+  if (Array.isArray(value)) return value;
+  if (typeof value !== "object" || value === null) return [value];
+  const { kind, items } = value as JsonObject;
+  return typeof kind === "string" && kind.endsWith("List") && Array.isArray(items) ? items : [value];
+}
+
+/** Makes plain JSON of a parsed document, and finds what JSON cannot say. */
+class Converter {
+  readonly errors: FieldError[] = [];
+  readonly #document: Document.Parsed;
+  #nodes = 0;
+  #aliases = 0;
+
+  constructor(document: Document.Parsed) {
+    this.#document = document;
+  }
+
+  convert(node: unknown, path: string, depth: number): JsonValue {
+    if (this.#nodes > MAX_NODES) return null;
+    if (++this.#nodes > MAX_NODES)
+      return this.#error(path, null, `more than ${MAX_NODES} values`, "send smaller documents");
+    if (depth > MAX_DEPTH) return this.#error(path, null, `nested deeper than ${MAX_DEPTH}`, "flatten the document");
+    if (isAlias(node)) {
+      if (++this.#aliases > MAX_ALIASES)
+        return this.#error(path, null, `more than ${MAX_ALIASES} aliases`, "write the values out");
+      const target: Node | undefined = node.resolve(this.#document);
+      if (target === undefined)
+        return this.#error(path, node.source, `no anchor &${node.source} before this alias`, "define it first");
+      return this.convert(target, path, depth + 1);
+    }
+    if (isMap(node)) return this.#object(node.items, path, depth);
+    if (isSeq(node)) return node.items.map((item, index) => this.convert(item, `${path}[${index}]`, depth + 1));
+    if (isScalar(node)) return this.#scalar(node.value, node.tag, path);
+    return null;
+  }
+
+  #object(
+    items: readonly { readonly key: unknown; readonly value: unknown }[],
+    path: string,
+    depth: number,
+  ): JsonValue {
+    const result: Record<string, JsonValue> = {};
+    for (const { key, value } of items) {
+      const name = isScalar(key) ? String(key.source ?? key.value) : undefined;
+      if (name === undefined || name === "__proto__") {
+        this.#error(path, null, "a key must be plain text", "use a name as key");
+      } else if (Object.hasOwn(result, name)) {
+        this.#error(below(path, name), name, "given twice", "keep one of them");
+      } else {
+        result[name] = this.convert(value, below(path, name), depth + 1);
+      }
+    }
+    return result;
+  }
+
+  #scalar(value: unknown, tag: string | undefined, path: string): JsonValue {
+    if (tag !== undefined && !/^(?:!|tag:yaml\.org,2002:(?:str|int|float|bool|null))$/.test(tag)) {
+      return this.#error(path, tag, `the tag ${tag} has no meaning here`, "remove it, and put text in quotes");
+    }
+    if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    return this.#error(path, String(value), "neither text, number, boolean, list nor object", "put text in quotes");
+  }
+
+  #error(path: string, value: JsonValue, reason: string, remedy: string): null {
+    if (this.errors.length < 100) this.errors.push({ path, value: shown(value), reason, remedy });
+    return null;
+  }
+}
+
+const metadata: Schema<{ readonly [K in keyof ResourceMetadata]-?: ResourceMetadata[K] | undefined }> = object({
+  name: field(dnsLabel(), "The name of the resource.", { required: true }),
+  namespace: field(dnsLabel(), "The namespace it belongs to."),
+  resourceVersion: field(
+    checked(string(), (text, at) =>
+      /^(?:0|[1-9]\d{0,9})$/.test(text) && Number(text) < 2 ** 32
+        ? text
+        : at.error(`${JSON.stringify(text)} is not a revision`, "leave it out, or give the revision that get shows"),
+    ),
+    "The revision it expects to replace.",
+  ),
+  labels: field(map(string()), "Labels of the resource."),
+  annotations: field(map(string()), "Notes of the resource."),
+});
+
+const envelope = object({
+  apiVersion: field(
+    checked(string(), (text, at) =>
+      text === API_VERSION ? text : at.error(`unknown API version ${JSON.stringify(text)}`, `write ${API_VERSION}`),
+    ),
+    `Always ${API_VERSION}.`,
+    { required: true },
+  ),
+  kind: field(string(), "What the resource is, such as RouteRule.", { required: true }),
+  metadata: field(metadata, "An object with the name of the resource.", { required: true }),
+  spec: field(
+    // Read by the kind, or as it is when the kind is unknown.
+    { type: { type: "object" }, read: (value: JsonValue) => ({ json: value, value }) },
+    "What the resource says.",
+  ),
+});
+
+/** Judges one resource, given as JSON; `document` is its place in the submission. Never throws. */
+export function parseResource(value: JsonValue, registry: KindRegistry, document = 0): SubmittedDocument {
+  const reader = new Reader({ namespace: "", name: "" });
+  const read = envelope.read(value, "", reader);
+  if (read === undefined) return rejected(document, value, reader.errors);
+  const { apiVersion, kind, metadata: meta, spec = null } = read.value;
+  const definition = kind === undefined ? undefined : registry.get(kind);
+  if (kind !== undefined && definition === undefined) {
+    const meant = registry.suggest(kind);
+    const known = registry.definitions.map((each) => each.kind).join(", ");
+    reader.error(
+      "kind",
+      kind,
+      `unknown kind ${JSON.stringify(shown(kind))}`,
+      meant === undefined ? `known kinds: ${known}` : `did you mean ${meant}?`,
+    );
+  }
+  const object = typeof spec === "object" && !Array.isArray(spec) ? ((spec ?? {}) as JsonObject) : undefined;
+  if (object === undefined) reader.error("spec", spec, "must be an object", "give the fields of the spec");
+  const namespace = meta?.namespace ?? definition?.namespaceDefault ?? "default";
+  const name = meta?.name ?? "";
+  const result = object === undefined ? undefined : definition?.parseSpec(object, "spec", { namespace, name });
+  const errors = [...reader.errors, ...(result?.errors ?? [])];
+  if (errors.length > 0 || definition === undefined || result === undefined || apiVersion === undefined) {
+    return rejected(document, value, errors);
+  }
+  const resource: Resource = {
+    apiVersion,
+    kind: definition.kind,
+    metadata: {
+      name,
+      namespace,
+      ...(meta?.resourceVersion === undefined ? {} : { resourceVersion: meta.resourceVersion }),
+      ...(meta?.labels === undefined ? {} : { labels: meta.labels }),
+      ...(meta?.annotations === undefined ? {} : { annotations: meta.annotations }),
+    },
+    spec: result.spec,
+  };
+  const parsed: ParsedResource = { resource, definition, parsed: result.parsed ?? result.spec };
+  return { ok: true, document, kind: definition.kind, namespace, name, parsed };
+}
+
+/** Best effort at the name: whatever of it is text. */
+function rejected(document: number, value: JsonValue | undefined, errors: readonly FieldError[]): RejectedDocument {
+  const meta = textOf(value, "metadata");
+  const text = (found: JsonValue | undefined): string => (typeof found === "string" ? found.slice(0, 253) : "");
+  const kind = text(textOf(value, "kind"));
+  const name = text(textOf(meta, "name"));
+  const namespace = text(textOf(meta, "namespace")) || (kind === "" && name === "" ? "" : "default");
+  return { ok: false, document, kind, namespace, name, errors };
+}
+
+function textOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
+    return undefined;
+  return (value as JsonObject)[name];
+}

@@ -1,0 +1,4 @@
+export { type AdminServerOptions, buildAdminServer, listenOn } from "./admin-server.ts";
+export { createLogger, type Logger, type LogOptions } from "./log.ts";
+export { Metrics } from "./metrics.ts";
+export { EXIT, type ProcessOptions, runProcess } from "./process.ts";

@@ -1,0 +1,48 @@
+import { errorMessage } from "../base/index.ts";
+import { ATTRIBUTES, checked, type Schema, string, type ValueType } from "../model/index.ts";
+import { compileExpression } from "./expression/compiler.ts";
+import { parseDurationMs } from "./expression/duration.ts";
+import { type CompiledExpression, ExpressionError } from "./expression/types.ts";
+
+/** The schemas of values that handlers, instances and rules have in common. */
+
+/** An expression over the vocabulary; of any type unless one is expected. */
+export function expression(expected?: ValueType): Schema<CompiledExpression> {
+  const schema = checked(string(), (text, at) => {
+    try {
+      return compileExpression(text, ATTRIBUTES, expected);
+    } catch (error) {
+      if (error instanceof ExpressionError) return at.error(error.message, error.remedy, error.position);
+      return at.error(errorMessage(error), "correct the expression");
+    }
+  });
+  return { ...schema, type: { type: expected === undefined ? "expression" : `expression of type ${expected}` } };
+}
+
+/** A duration with any of Go's units, "500ms" or "1m30s", as milliseconds. */
+export function goDuration(rules: { readonly minMs: number }): Schema<number> {
+  const schema = checked(string(), (text, at) => {
+    const ms = parseDurationMs(text);
+    if (ms === undefined) {
+      return at.error(
+        `must be a duration such as "5s" or "500ms", not ${JSON.stringify(text)}`,
+        "write a number with its unit: ms, s, m or h",
+      );
+    }
+    if (ms < rules.minMs) return at.error(`shorter than ${rules.minMs} ms`, `give at least "${rules.minMs}ms"`);
+    return ms;
+  });
+  return { ...schema, type: { type: "duration" } };
+}
+
+/** The full name of an instance, `name.<template>.namespace`. */
+export function instanceName(template: string): Schema<string> {
+  return checked(string(), (text, at) => {
+    const parts = text.split(".");
+    if (parts.length === 3 && parts.every((part) => part !== "") && parts[1] === template) return text;
+    return at.error(
+      `${JSON.stringify(text)} is not the full name of a ${template}`,
+      `write name.${template}.namespace`,
+    );
+  });
+}

@@ -1,0 +1,40 @@
+export * from "./messages.ts";
+export { decodeToken, encodeToken } from "./names.ts";
+export {
+  type Account,
+  type AccountLink,
+  accountLinks,
+  type BusUser,
+  type Component,
+  componentUser,
+  operatorUser,
+  storeUser,
+  storeUserName,
+  type WorkloadUser,
+  workloadUser,
+  workloadUserName,
+} from "./permissions.ts";
+export {
+  type BusLogin,
+  natsServerConfig,
+  randomPassword,
+  type ServerConfigOptions,
+  type StandardUsersOptions,
+  standardUsers,
+} from "./server-config.ts";
+export {
+  type ConfigVerb,
+  isTable,
+  kindToken,
+  type ProxyIdentity,
+  parseTableKey,
+  type RegistryAddress,
+  type RegistryVerb,
+  Subjects,
+  TABLES,
+  type Table,
+  type TelemetryKind,
+  tableKey,
+  WORKLOAD_TABLES,
+  type WorkloadIdentity,
+} from "./subjects.ts";

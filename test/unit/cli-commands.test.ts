@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { CliIo } from "../../cli/io.ts";
+import { runCli } from "../../cli/program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "lateen-cli-"));
+after(() => rmSync(folder, { recursive: true }));
+
+async function lateen(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io: CliIo = {
+    out: (text) => void out.push(text),
+    err: (text) => void err.push(text),
+    env: { HOME: folder },
+    cwd: folder,
+    isTerminal: false,
+    readStdin: async () => "",
+    signal: new AbortController().signal,
+  };
+  const code = await runCli(args, io);
+  return { code, out: out.join("\n"), err: err.join("\n") };
+}
+
+test("version and help end with 0", async () => {
+  assert.match((await lateen("version")).out, /^lateen \d+\.\d+\.\d+ \(node v/);
+  const help = await lateen("--help");
+  assert.equal(help.code, 0);
+  for (const command of [
+    "apply",
+    "create",
+    "get",
+    "delete",
+    "proxy-status",
+    "telemetry",
+    "bus-config",
+    "pilot",
+    "mixer",
+    "ca",
+    "proxy",
+  ]) {
+    assert.match(help.out, new RegExp(`^  ${command} `, "m"));
+  }
+});
+
+for (const [args, message] of [
+  [["nonsense"], /unknown command/],
+  [["apply"], /filename not specified/],
+  [["apply", "-f", "/nowhere.yaml"], /cannot read \/nowhere\.yaml/],
+  [["apply", "-f", "-", "--timeout", "soon"], /such as 500ms, 15s/],
+  [["get"], /specify the type of resource to get\. Types are routerule/],
+  [["get", "route-rule"], /"route-rule" not recognized\. Please use non-hyphenated resource name "routerule"/],
+  [["get", "spaceship"], /configuration type spaceship not found/],
+  [["get", "routerule", "-o", "xml"], /unknown output format xml\. Types are yaml\|json\|short/],
+  [["delete"], /provide configuration type and name or -f option/],
+  [["delete", "routerule"], /provide configuration type and name or -f option/],
+  [["create", "-f", "-"], /nothing to create/],
+  [["telemetry", "--count", "none"], /number of at least 1/],
+  [["bus-config"], /--out/],
+] as const) {
+  test(`a wrong command line ends with 2 and says why: ${args.join(" ")}`, async () => {
+    const { code, err } = await lateen(...args);
+    assert.match(err, message);
+    assert.equal(code, 2);
+  });
+}
+
+test("a namespace that differs from the document's is refused before anything is sent", async () => {
+  const file = join(folder, "rule.yaml");
+  writeFileSync(file, "kind: RouteRule\nmetadata: {name: a, namespace: one}\nspec: {}\n");
+  const { code, err } = await lateen("apply", "-f", file, "-n", "two");
+  assert.equal(code, 2);
+  assert.match(err, /the namespace from the provided object "one" does not match the namespace "two"/);
+});
+
+test("a server that is not there is a failure that names it", async () => {
+  const { code, err } = await lateen("get", "routerule", "--nats-url", "nats://127.0.0.1:1");
+  assert.equal(code, 1);
+  assert.match(err, /cannot connect to nats:\/\/127\.0\.0\.1:1/);
+});
+
+test("bus-config gives each user a folder and keeps passwords that are there", async () => {
+  const out = join(folder, "bus");
+  mkdirSync(out);
+  const args = ["bus-config", "--out", out, "--workload", "default/a/b", "--workload", "istio-system/g/g:gateway"];
+  assert.equal((await lateen(...args)).code, 0);
+  assert.deepEqual(readdirSync(out).sort(), [
+    "ca",
+    "mixer",
+    "nats",
+    "operator",
+    "pilot",
+    "w.default.a.b",
+    "w.istio-system.g.g",
+  ]);
+  const before = readFileSync(join(out, "pilot/credentials.env"), "utf8");
+  assert.match(
+    before,
+    /^NATS_URL=nats:\/\/127\.0\.0\.1:4222\nNATS_USER=pilot\nNATS_PASSWORD=[0-9a-f]{48}\nMESH_PREFIX=mesh\n$/,
+  );
+  assert.equal(statSync(join(out, "pilot/credentials.env")).mode & 0o777, 0o600);
+  const config = readFileSync(join(out, "nats/nats.conf"), "utf8");
+  assert.ok(config.includes(/NATS_PASSWORD=(\w+)/.exec(before)?.[1] ?? "missing"));
+  assert.equal((await lateen(...args, "--workload", "default/c/d")).code, 0);
+  assert.equal(readFileSync(join(out, "pilot/credentials.env"), "utf8"), before);
+  assert.ok(readdirSync(out).includes("w.default.c.d"));
+});

@@ -1,0 +1,351 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { type Affected, Compiler } from "../../services/pilot/compiler.ts";
+import { type JsonObject, type JsonValue, createKindRegistry, parseResource } from "../../shared/model/index.ts";
+import { type RouteInput, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
+
+/** A registry that is only a table: service -> label sets of its instances. */
+class Services {
+  readonly instances = new Map<string, Record<string, string>[]>();
+  ports = [{ number: 9080, protocol: "http" }];
+
+  add(name: string, ...labels: Record<string, string>[]): string {
+    const key = tableKey("default", name);
+    this.instances.set(key, [...(this.instances.get(key) ?? []), ...labels]);
+    return key;
+  }
+
+  has(key: string): boolean {
+    return this.instances.has(key);
+  }
+
+  service(key: string) {
+    if (!this.has(key)) return undefined;
+    const name = key.split(".")[1] ?? "";
+    return {
+      namespace: "default",
+      name,
+      ports: this.ports,
+      principals: [`spiffe://cluster.local/ns/default/sa/${name}`],
+    };
+  }
+
+  carries(key: string, labels: Readonly<Record<string, string>>): boolean {
+    const wanted = Object.entries(labels);
+    return (
+      (this.instances.get(key) ?? []).some((has) => wanted.every(([name, value]) => has[name] === value)) ||
+      (this.has(key) && wanted.length === 0)
+    );
+  }
+}
+
+const kinds = createKindRegistry();
+let revision = 0;
+
+function put(compiler: Compiler, kind: string, name: string, spec: JsonObject, at = ++revision): Affected {
+  const metadata = { name, namespace: "default", resourceVersion: String(at) };
+  const judged = parseResource({ apiVersion: "config.istio.io/v1alpha2", kind, metadata, spec } as JsonValue, kinds);
+  assert.ok(judged.ok, JSON.stringify(judged));
+  return compiler.put(judged.parsed);
+}
+
+function routesOf(compiler: Compiler, key: string): RouteInput[] {
+  return compiler.compileService(key, 1)?.routes ?? [];
+}
+
+function namesOf(compiler: Compiler, key: string): string[] {
+  return routesOf(compiler, key).map((route) => route.rule ?? "");
+}
+
+function bookinfo(): { services: Services; compiler: Compiler; reviews: string } {
+  const services = new Services();
+  const reviews = services.add("reviews", { version: "v1" }, { version: "v2" });
+  services.add("ratings", { version: "v1" });
+  return { services, compiler: new Compiler(services), reviews };
+}
+
+const toV = (version: string): JsonValue => [{ labels: { version } }];
+
+describe("route rules", () => {
+  test("a service without rules gets the default route alone, to all instances, with 15 seconds", () => {
+    const { compiler, reviews } = bookinfo();
+    assert.deepEqual(routesOf(compiler, reviews), [
+      {
+        rule: "default",
+        destinations: [{ destination: { namespace: "default", service: "reviews" }, weight: 100 }],
+        timeout: { timeoutMs: 15_000 },
+      },
+    ]);
+  });
+
+  test("higher precedence comes first, the key decides among equals, the default comes last", () => {
+    const { compiler, reviews } = bookinfo();
+    const destination = { name: "reviews" };
+    put(compiler, "RouteRule", "b-low", { destination, route: toV("v1") });
+    put(compiler, "RouteRule", "b-mid", { destination, precedence: 1, route: toV("v1") });
+    put(compiler, "RouteRule", "a-mid", { destination, precedence: 1, route: toV("v2") });
+    put(compiler, "RouteRule", "negative", { destination, precedence: -1, route: toV("v2") });
+    put(compiler, "RouteRule", "other", { destination: { name: "ratings" }, precedence: 9 });
+    assert.deepEqual(namesOf(compiler, reviews), [
+      "routerule/default/a-mid",
+      "routerule/default/b-mid",
+      "routerule/default/b-low",
+      "routerule/default/negative",
+      "default",
+    ]);
+  });
+
+  const cases: { name: string; spec: JsonObject; expected: Partial<RouteInput> }[] = [
+    {
+      name: "the source travels in the match, with its labels, for the proxy to decide",
+      spec: { match: { source: { name: "productpage", namespace: "web", labels: { version: "v2" } } } },
+      expected: {
+        match: { source: { namespace: "web", service: "productpage", labels: { version: "v2" } }, headers: [] },
+      },
+    },
+    {
+      name: "header matches are kept by name",
+      spec: {
+        match: { request: { headers: { uri: { prefix: "/api" }, cookie: { regex: "^(.*?;)?(user=jason)(;.*)?$" } } } },
+      },
+      expected: {
+        match: {
+          headers: [
+            { name: "cookie", regex: "^(.*?;)?(user=jason)(;.*)?$" },
+            { name: "uri", prefix: "/api" },
+          ],
+        },
+      },
+    },
+    {
+      name: "weights and labels make the destinations",
+      spec: {
+        route: [
+          { labels: { version: "v1" }, weight: 75 },
+          { labels: { version: "v2" }, weight: 25 },
+        ],
+      },
+      expected: {
+        destinations: [
+          { destination: { namespace: "default", service: "reviews", labels: { version: "v1" } }, weight: 75 },
+          { destination: { namespace: "default", service: "reviews", labels: { version: "v2" } }, weight: 25 },
+        ],
+      },
+    },
+    {
+      name: "a single entry without weight gets everything",
+      spec: { route: toV("v2") },
+      expected: {
+        destinations: [
+          { destination: { namespace: "default", service: "reviews", labels: { version: "v2" } }, weight: 100 },
+        ],
+      },
+    },
+    {
+      name: "a redirect has no destination",
+      spec: { redirect: { uri: "/v2", authority: "elsewhere" } },
+      expected: { destinations: [], redirect: { uri: "/v2", authority: "elsewhere" } },
+    },
+    {
+      name: "a fault without percent hits everything, an explicit zero nothing",
+      spec: { httpFault: { delay: { fixedDelay: "7s" }, abort: { percent: 0, httpStatus: 418 } } },
+      expected: {
+        fault: {
+          delay: { percent: 100, fixedDelayMs: 7000, overrideHeader: "" },
+          abort: { percent: 0, httpStatus: 418, overrideHeader: "" },
+        },
+      },
+    },
+    {
+      name: "timeouts, retries, rewrites and added headers are taken over",
+      spec: {
+        httpReqTimeout: { simpleTimeout: { timeout: "1.5s" } },
+        httpReqRetries: { simpleRetry: { attempts: 3 } },
+        rewrite: { uri: "/v1" },
+        appendHeaders: { "x-a": "1" },
+      },
+      expected: {
+        timeout: { timeoutMs: 1500, overrideHeader: "" },
+        retry: { attempts: 3, perTryTimeoutMs: 0, overrideHeader: "" },
+        rewrite: { uri: "/v1", authority: "" },
+        appendHeaders: [{ name: "x-a", value: "1" }],
+      },
+    },
+    {
+      name: "a rule without timeout has 15 seconds",
+      spec: {},
+      expected: { timeout: { timeoutMs: 15_000, overrideHeader: "" } },
+    },
+  ];
+  for (const { name, spec, expected } of cases) {
+    test(name, () => {
+      const { compiler, reviews } = bookinfo();
+      put(compiler, "RouteRule", "one", { destination: { name: "reviews" }, ...spec });
+      const [route] = routesOf(compiler, reviews);
+      for (const [field, value] of Object.entries(expected))
+        assert.deepEqual(route?.[field as keyof RouteInput], value, field);
+    });
+  }
+
+  test("equal configuration gives equal bytes whatever the order in which it came", () => {
+    const first = bookinfo();
+    const second = bookinfo();
+    const a = { destination: { name: "reviews" }, route: [{ labels: { version: "v1", app: "reviews" } }] };
+    const b = { destination: { name: "reviews" }, route: [{ labels: { app: "reviews", version: "v1" } }] };
+    for (const { services } of [first, second]) services.add("reviews", { version: "v1", app: "reviews" });
+    put(first.compiler, "RouteRule", "x", a, 1);
+    put(first.compiler, "RouteRule", "y", b, 2);
+    put(second.compiler, "RouteRule", "y", b, 2);
+    put(second.compiler, "RouteRule", "x", b, 1);
+    const bytes = ({ compiler, reviews }: typeof first) =>
+      ServiceConfig.encode(compiler.compileService(reviews, 1) ?? {});
+    assert.deepEqual(bytes(first), bytes(second));
+  });
+
+  test("a deletion raises the revision of the service that it touches", () => {
+    const { compiler, reviews } = bookinfo();
+    put(compiler, "RouteRule", "one", { destination: { name: "reviews" } }, 5000);
+    assert.deepEqual(compiler.remove("routerule/default/one", 5001), { services: [reviews], gateway: false });
+    assert.equal(compiler.compileService(reviews, 1)?.revision, 5001);
+    assert.deepEqual(namesOf(compiler, reviews), ["default"]);
+    revision = 6000;
+  });
+});
+
+describe("activation", () => {
+  test("a rule for an absent version waits, the one before stays, and it comes into force with the instance", () => {
+    const { services, compiler, reviews } = bookinfo();
+    put(compiler, "RouteRule", "one", { destination: { name: "reviews" }, route: toV("v1") });
+    const result = put(compiler, "RouteRule", "one", { destination: { name: "reviews" }, route: toV("v3") });
+    assert.deepEqual(result.services, []);
+    assert.match(result.pending ?? "", /no instance of reviews.default.svc.cluster.local has the labels version=v3/);
+    assert.deepEqual(routesOf(compiler, reviews)[0]?.destinations?.[0]?.destination?.labels, { version: "v1" });
+    services.add("reviews", { version: "v3" });
+    const changed = compiler.serviceChanged(reviews, false);
+    assert.deepEqual(changed.services, [reviews]);
+    assert.deepEqual(changed.activated, ["routerule/default/one"]);
+    assert.deepEqual(routesOf(compiler, reviews)[0]?.destinations?.[0]?.destination?.labels, { version: "v3" });
+  });
+
+  test("a rule for an unknown service waits for it", () => {
+    const { services, compiler } = bookinfo();
+    const result = put(compiler, "RouteRule", "one", { destination: { name: "details" } });
+    assert.match(result.pending ?? "", /no instance of details/);
+    const details = services.add("details", {});
+    assert.deepEqual(compiler.serviceChanged(details, true).services, [details]);
+    assert.deepEqual(namesOf(compiler, details), ["routerule/default/one", "default"]);
+  });
+
+  test("once in force a rule stays, when its instances vanish and when the leader changes", () => {
+    const { services, compiler, reviews } = bookinfo();
+    put(compiler, "RouteRule", "one", { destination: { name: "reviews" }, route: toV("v2") }, 7001);
+    services.instances.set(reviews, [{ version: "v1" }]);
+    assert.deepEqual(namesOf(compiler, reviews), ["routerule/default/one", "default"]);
+    const stored = ServiceConfig.decode(ServiceConfig.encode(compiler.compileService(reviews, 1) ?? {}));
+    const successor = new Compiler(services);
+    successor.restoreService(reviews, stored);
+    const result = put(successor, "RouteRule", "one", { destination: { name: "reviews" }, route: toV("v2") }, 7001);
+    assert.equal(result.pending, undefined);
+    assert.deepEqual(ServiceConfig.encode(successor.compileService(reviews, 1) ?? {}), ServiceConfig.encode(stored));
+  });
+
+  test("a new leader keeps the route in force of a rule whose newer revision waits", () => {
+    const { services, compiler, reviews } = bookinfo();
+    put(compiler, "RouteRule", "one", { destination: { name: "reviews" }, precedence: 2, route: toV("v1") }, 7101);
+    const stored = ServiceConfig.decode(ServiceConfig.encode(compiler.compileService(reviews, 1) ?? {}));
+    const successor = new Compiler(services);
+    successor.restoreService(reviews, stored);
+    const result = put(
+      successor,
+      "RouteRule",
+      "one",
+      { destination: { name: "reviews" }, precedence: 2, route: toV("v9") },
+      7102,
+    );
+    assert.ok(result.pending);
+    assert.deepEqual(ServiceConfig.encode(successor.compileService(reviews, 1) ?? {}), ServiceConfig.encode(stored));
+    revision = 8000;
+  });
+
+  test("a service that is gone is no target any more, and those that send to it are compiled again", () => {
+    const { services, compiler, reviews } = bookinfo();
+    put(compiler, "RouteRule", "split", {
+      destination: { name: "reviews" },
+      route: [{ destination: { name: "ratings" } }],
+    });
+    assert.deepEqual(compiler.compileService(reviews, 1)?.targets, ["default.ratings", reviews]);
+    services.instances.delete("default.ratings");
+    assert.deepEqual(compiler.serviceChanged("default.ratings", true).services, ["default.ratings", reviews]);
+    assert.deepEqual(compiler.compileService(reviews, 1)?.targets, [reviews]);
+    assert.equal(compiler.compileService("default.ratings", 1), undefined);
+  });
+});
+
+describe("destination policies", () => {
+  test("they are listed by key with their exact labels and source", () => {
+    const { compiler, reviews } = bookinfo();
+    put(compiler, "DestinationPolicy", "z", { destination: { name: "reviews" }, loadBalancing: { name: "RANDOM" } });
+    put(compiler, "DestinationPolicy", "a", {
+      destination: { name: "reviews", labels: { version: "v1" } },
+      source: { name: "productpage" },
+      loadBalancing: { name: "LEAST_CONN" },
+    });
+    assert.deepEqual(compiler.compileService(reviews, 1)?.policies, [
+      {
+        rule: "destinationpolicy/default/a",
+        source: { namespace: "default", service: "productpage", labels: {} },
+        labels: { version: "v1" },
+        loadBalancing: "LEAST_CONN",
+      },
+      { rule: "destinationpolicy/default/z", labels: {}, loadBalancing: "RANDOM" },
+    ]);
+  });
+
+  test("one that moves to another service touches both", () => {
+    const { compiler, reviews } = bookinfo();
+    put(compiler, "DestinationPolicy", "p", { destination: { name: "reviews" } });
+    const moved = put(compiler, "DestinationPolicy", "p", { destination: { name: "ratings" } });
+    assert.deepEqual([...moved.services].sort(), ["default.ratings", reviews]);
+    assert.deepEqual(compiler.compileService(reviews, 1)?.policies, []);
+  });
+});
+
+describe("ingress rules", () => {
+  test("exact paths come before longer before shorter prefixes, then the rest by precedence and key", () => {
+    const { compiler } = bookinfo();
+    const uri = (match: JsonObject): JsonObject => ({
+      match: { request: { headers: { uri: match } } },
+      destination: { name: "reviews" },
+      destinationPort: 9080,
+    });
+    put(compiler, "IngressRule", "any-b", { destination: { name: "reviews" }, destinationPort: 9080 });
+    put(compiler, "IngressRule", "any-a", { destination: { name: "reviews" }, destinationPort: 9080 });
+    put(compiler, "IngressRule", "any-first", {
+      destination: { name: "reviews" },
+      precedence: 3,
+      destinationPort: 9080,
+    });
+    put(compiler, "IngressRule", "short", uri({ prefix: "/a" }));
+    put(compiler, "IngressRule", "long", uri({ prefix: "/a/b" }));
+    put(compiler, "IngressRule", "exact", uri({ exact: "/a" }));
+    assert.deepEqual(
+      compiler.compileGateway().routes?.map((route) => route.rule?.split("/")[2]),
+      ["exact", "long", "short", "any-first", "any-a", "any-b"],
+    );
+  });
+
+  test("a rule is left out until its destination and port are there", () => {
+    const { services, compiler } = bookinfo();
+    put(compiler, "IngressRule", "details", { destination: { name: "details" } });
+    put(compiler, "IngressRule", "wrong-port", { destination: { name: "reviews" }, destinationPort: 1 });
+    put(compiler, "IngressRule", "named", { destination: { name: "reviews" }, destinationPortName: "http-web" });
+    assert.deepEqual(
+      compiler.compileGateway().routes?.map(({ rule, port }) => [rule, port]),
+      [["ingressrule/default/named", 9080]],
+    );
+    const details = services.add("details", {});
+    assert.equal(compiler.serviceChanged(details, true).gateway, true);
+    assert.equal(compiler.compileGateway().routes?.length, 2);
+    assert.deepEqual(compiler.compileGateway().targets, ["default.details", "default.reviews"]);
+  });
+});

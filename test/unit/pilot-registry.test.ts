@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Registry, type RegistryChange } from "../../services/pilot/registry.ts";
+import { Registration, type RegistryAddress } from "../../shared/wire/index.ts";
+import { FakeClock } from "../harness/index.ts";
+
+const LEASE_MS = 15_000;
+const LINGER_MS = 600_000;
+
+function address(service: string, instance: string, serviceAccount = service): RegistryAddress {
+  return { verb: "heartbeat", namespace: "default", serviceAccount, service, instance };
+}
+
+function registration(version = "v1", port = 9080, protocol = "http"): Registration {
+  return Registration.decode(
+    Registration.encode({
+      workload: `reviews-${version}`,
+      labels: { version, app: "reviews" },
+      address: "127.0.0.1",
+      ports: [{ number: port, protocol, addressPort: 15006 }],
+      healthy: true,
+    }),
+  );
+}
+
+function start(options: { maxInstances?: number } = {}): {
+  clock: FakeClock;
+  registry: Registry;
+  changes: RegistryChange[];
+} {
+  const clock = new FakeClock();
+  const registry = new Registry({ clock, leaseMs: LEASE_MS, lingerMs: LINGER_MS, ...options });
+  const changes: RegistryChange[] = [];
+  registry.onChange((change) => changes.push(change));
+  registry.setConnected(true);
+  registry.start();
+  return { clock, registry, changes };
+}
+
+test("a heartbeat is the whole registration, and an unchanged one changes nothing", () => {
+  const { registry, changes } = start();
+  assert.equal(registry.heard(address("reviews", "r1"), registration()), true);
+  assert.equal(registry.heard(address("reviews", "r1"), registration()), true);
+  assert.deepEqual(changes, [{ service: "default.reviews", shape: true, instances: ["r1"] }]);
+  const service = registry.service("default.reviews");
+  assert.deepEqual(service?.ports, [{ number: 9080, protocol: "http" }]);
+  assert.deepEqual(service?.principals, ["spiffe://cluster.local/ns/default/sa/reviews"]);
+  assert.equal(service?.endpoints[0]?.principal, "spiffe://cluster.local/ns/default/sa/reviews");
+  assert.ok(registry.carries("default.reviews", { version: "v1" }));
+  assert.ok(!registry.carries("default.reviews", { version: "v2" }));
+});
+
+test("an instance that is silent for a whole lease is gone, its service stays known until it has lingered", () => {
+  const { clock, registry, changes } = start();
+  registry.heard(address("reviews", "r1"), registration());
+  clock.advance(LEASE_MS - 1000);
+  assert.equal(registry.instanceCount, 1);
+  clock.advance(2000);
+  assert.equal(registry.instanceCount, 0);
+  assert.deepEqual(changes.at(-1), { service: "default.reviews", shape: false, instances: ["r1"] });
+  assert.deepEqual(registry.service("default.reviews")?.ports, [{ number: 9080, protocol: "http" }]);
+  clock.advance(LINGER_MS + 1000);
+  assert.equal(registry.has("default.reviews"), false);
+  assert.equal(changes.at(-1)?.shape, true);
+});
+
+test("nothing lapses while this replica is disconnected, nor before it has heard a whole lease again", () => {
+  const { clock, registry } = start();
+  registry.heard(address("reviews", "r1"), registration());
+  clock.advance(5000);
+  registry.setConnected(false);
+  clock.advance(10 * LEASE_MS);
+  assert.equal(registry.instanceCount, 1);
+  registry.setConnected(true);
+  clock.advance(LEASE_MS - 1000);
+  assert.equal(registry.instanceCount, 1);
+  clock.advance(2000);
+  assert.equal(registry.instanceCount, 0);
+});
+
+test("nothing lapses right after this process itself was late", () => {
+  const { clock, registry } = start();
+  registry.heard(address("reviews", "r1"), registration());
+  registry.stop();
+  clock.advance(20_000);
+  registry.tick();
+  assert.equal(registry.instanceCount, 1, "the late tick itself must not expire");
+  registry.start();
+  clock.advance(LEASE_MS - 1000);
+  assert.equal(registry.instanceCount, 1);
+  clock.advance(2000);
+  assert.equal(registry.instanceCount, 0);
+});
+
+test("expiry stops when more than a small part of the mesh would lapse at once", () => {
+  const { clock, registry } = start();
+  const beat = (from: number, to: number) => {
+    for (let i = from; i < to; i++) registry.heard(address("reviews", `r${i}`), registration());
+  };
+  const live = (periods: number, from: number) => {
+    for (let i = 0; i < periods; i++) {
+      clock.advance(5000);
+      beat(from, 20);
+    }
+  };
+  beat(0, 20);
+  live(6, 4);
+  assert.equal(registry.instanceCount, 20, "4 of 20 are more than 15 %");
+  assert.equal(registry.holding, true);
+  beat(1, 4);
+  live(1, 1);
+  assert.equal(registry.holding, false);
+  assert.equal(registry.instanceCount, 19, "one alone may lapse");
+});
+
+test("a goodbye removes at once, and an old table does not bring the instance back", () => {
+  const { clock, registry } = start();
+  registry.heard(address("reviews", "r1"), registration());
+  const before = registry.service("default.reviews")?.endpoints[0];
+  registry.departed(address("reviews", "r1"));
+  assert.equal(registry.instanceCount, 0);
+  assert.ok(before);
+  registry.seedEndpoint("default", "reviews", before);
+  assert.equal(registry.instanceCount, 0);
+  clock.advance(LEASE_MS + 1000);
+  registry.seedEndpoint("default", "reviews", before);
+  assert.equal(registry.instanceCount, 1);
+});
+
+test("what a table held starts with a fresh lease and does not touch leases that are known", () => {
+  const { clock, registry } = start();
+  clock.advance(60_000);
+  registry.seedService(
+    "default",
+    "ratings",
+    [{ number: 9080, protocol: "http" }],
+    ["spiffe://cluster.local/ns/default/sa/ratings"],
+  );
+  registry.seedEndpoint("default", "ratings", {
+    instance: "x",
+    principal: "spiffe://cluster.local/ns/default/sa/ratings",
+    ports: [],
+  });
+  clock.advance(LEASE_MS - 1000);
+  assert.equal(registry.instanceCount, 1);
+  clock.advance(2000);
+  assert.equal(registry.instanceCount, 0);
+  assert.ok(registry.has("default.ratings"));
+});
+
+test("the ports of a service are the union over its instances, and the majority names the protocol", () => {
+  const { registry } = start();
+  registry.heard(address("reviews", "a"), registration("v1", 9080));
+  registry.heard(address("reviews", "b"), registration("v1", 9081, "tcp"));
+  registry.heard(address("reviews", "c"), registration("v1", 9080, "grpc"));
+  registry.heard(address("reviews", "d"), registration("v1", 9080, "grpc"));
+  assert.deepEqual(registry.service("default.reviews")?.ports, [
+    { number: 9080, protocol: "grpc" },
+    { number: 9081, protocol: "tcp" },
+  ]);
+});
+
+test("registrations that nobody could connect to, or too many, are refused", () => {
+  const { registry } = start({ maxInstances: 1 });
+  const bad = registration("v1", 0);
+  assert.equal(registry.heard(address("reviews", "r1"), bad), false);
+  assert.equal(registry.heard(address("reviews", "r1"), registration()), true);
+  assert.equal(registry.heard(address("reviews", "r2"), registration()), false);
+});
