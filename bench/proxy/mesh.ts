@@ -1,3 +1,4 @@
+import { get } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ProcessGroup, type ProcessSpec } from "../../samples/bookinfo/demo/processes.ts";
@@ -88,7 +89,7 @@ export class BenchMesh {
       spec("mixer", "services/mixer/main.js", options.otherCpu, {
         ...user("mixer"),
         REDIS_URL: redis.url,
-        ADMIN_PORT: "0",
+        METRICS_PORT: "0",
       }),
       spec("ca", "services/ca/main.js", options.otherCpu, { ...user("ca"), ADMIN_PORT: "0" }),
     ]);
@@ -124,16 +125,22 @@ export class BenchMesh {
   async #waitForRoute(): Promise<void> {
     const deadline = performance.now() + 20_000;
     for (;;) {
-      const response = await fetch(`http://127.0.0.1:${this.outboundPort}/`, { headers: { host: APP_HOST } }).catch(
-        () => undefined,
-      );
-      await response?.arrayBuffer();
-      if (response?.status === 200) return;
-      if (performance.now() > deadline)
-        throw new Error(`the sidecar does not route to ${APP_HOST}: ${response?.status}`);
+      const status = await statusOf(this.outboundPort);
+      if (status === 200) return;
+      if (performance.now() > deadline) throw new Error(`the sidecar does not route to ${APP_HOST}: ${status}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+/** Asks as the application would; `fetch` sends no Host of one's own. */
+function statusOf(port: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    get({ host: "127.0.0.1", port, path: "/", headers: { host: APP_HOST }, agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    }).on("error", () => resolve(undefined));
+  });
 }
 
 /** What a workload's agent would send: the backend as an instance without a sidecar. */

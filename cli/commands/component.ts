@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 
 /** What each component is; it takes its own settings, as flags or environment variables. */
@@ -22,10 +23,11 @@ export function componentCommands(): Command[] {
 }
 
 /**
- * Becomes the component: its main module reads the process's arguments, from which the component's name is taken out.
- * Nothing of a component is linked into the command line, so the module is found by its place.
+ * Becomes the component, as if its main module had been started with the rest of the arguments. Nothing of a component
+ * is linked into the command line, so the module is found by its place.
  */
 export async function startComponent(name: ComponentName): Promise<void> {
-  process.argv.splice(2, 1);
-  await import(new URL(`../../services/${name}/main.js`, import.meta.url).href);
+  const main = new URL(`../../services/${name}/main.js`, import.meta.url);
+  process.argv.splice(1, 2, fileURLToPath(main));
+  await import(main.href);
 }

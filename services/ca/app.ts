@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { type App, type AppPorts, deferred, systemClock } from "../../shared/base/index.ts";
 import { EventLoopWatchdog, Leader, openBus, TableOwner, TableWatcher } from "../../shared/bus/index.ts";
 import { buildAdminServer, createLogger, listenOn, Metrics } from "../../shared/obs/index.ts";
-import { storeUserName, Subjects } from "../../shared/wire/index.ts";
+import { Subjects, storeUserName } from "../../shared/wire/index.ts";
 import { openAuthority } from "./authority.ts";
 import type { CaConfig } from "./config.ts";
 import { SigningHandlers } from "./handlers.ts";
@@ -57,13 +57,14 @@ export function buildCa(config: CaConfig): App {
     closers.unshift(() => admin.close());
     const adminPort = await listenOn(admin, config.adminHost, config.adminPort);
 
+    let owner: TableOwner | undefined;
     const published = deferred<void>();
     const watcher = new TableWatcher({
       bus: store,
       table: "trust",
       clock,
       log,
-      onChange(key, bundle) {
+      onChange(key, bundle, position) {
         if (key !== BUNDLE_KEY || bundle === undefined) return;
         if (bundleHolds(bundle, authority.root)) {
           if (!signing.serving) log.info("own root is in the trust bundle: signing");
@@ -72,12 +73,14 @@ export function buildCa(config: CaConfig): App {
         } else {
           log.warn("own root is not in the trust bundle: not signing until this CA leads and adds it");
           signing.close();
+          // Written over by somebody else: lead anew, which adds it again.
+          const written = owner?.position(BUNDLE_KEY);
+          if (written?.epoch === position.epoch && position.sequence > written.sequence) leader.stepDown();
         }
       },
     });
     closers.unshift(() => watcher.close());
 
-    let owner: TableOwner | undefined;
     const leader = new Leader({
       bus: store,
       role: "ca",
@@ -85,7 +88,8 @@ export function buildCa(config: CaConfig): App {
       clock,
       log,
       async onElected() {
-        const bundle = (before: Uint8Array | undefined) => mergedBundle(before, authority.trustDomain, authority.root, clock.now());
+        const bundle = (before: Uint8Array | undefined) =>
+          mergedBundle(before, authority.trustDomain, authority.root, clock.now());
         let current: Uint8Array | undefined;
         const term = new TableOwner({
           bus: store,

@@ -74,7 +74,9 @@ async function readIfThere(path: string): Promise<string | undefined> {
 async function refuseIfReadable(path: string): Promise<void> {
   const mode = (await stat(path)).mode & 0o777;
   if ((mode & 0o077) === 0) return;
-  throw new ConfigError(`${path} has mode 0${mode.toString(8)}: the CA's key must be readable by its owner only; chmod it to 0600`);
+  throw new ConfigError(
+    `${path} has mode 0${mode.toString(8)}: the CA's key must be readable by its owner only; chmod it to 0600`,
+  );
 }
 
 /** Leaves the file of a process that was faster. */
@@ -126,17 +128,21 @@ async function parseRoot(path: string, pem: string, options: AuthorityOptions): 
   try {
     const certificatePem = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(pem)?.[0];
     const keyPem = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----/.exec(pem)?.[0];
-    if (certificatePem === undefined || keyPem === undefined) throw new Error("a certificate and a private key are expected");
+    if (certificatePem === undefined || keyPem === undefined)
+      throw new Error("a certificate and a private key are expected");
     const certificate = new X509Certificate(certificatePem);
     const trustDomain = trustDomainOf(certificate);
     if (trustDomain !== options.trustDomain) {
-      throw new Error(`it belongs to trust domain ${trustDomain ?? "(none)"}, and TRUST_DOMAIN is ${options.trustDomain}`);
+      throw new Error(
+        `it belongs to trust domain ${trustDomain ?? "(none)"}, and TRUST_DOMAIN is ${options.trustDomain}`,
+      );
     }
     const notAfterMs = certificate.notAfter.getTime();
     if (notAfterMs <= options.clock.now()) throw new Error(`the root expired at ${certificate.notAfter.toISOString()}`);
     const key = createPrivateKey(keyPem);
     const keysSpki = createPublicKey(key).export({ format: "der", type: "spki" });
-    if (!keysSpki.equals(Buffer.from(certificate.publicKey.rawData))) throw new Error("its key is not its certificate's");
+    if (!keysSpki.equals(Buffer.from(certificate.publicKey.rawData)))
+      throw new Error("its key is not its certificate's");
     const pkcs8 = key.export({ format: "der", type: "pkcs8" });
     return {
       trustDomain,

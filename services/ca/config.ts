@@ -1,4 +1,13 @@
-import { BUS_SETTINGS, custom, durationMs, parseSettings, port, type SettingsTable, text, type Values } from "../../shared/config/index.ts";
+import {
+  BUS_SETTINGS,
+  custom,
+  durationMs,
+  parseSettings,
+  port,
+  type SettingsTable,
+  text,
+  type Values,
+} from "../../shared/config/index.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -6,16 +15,33 @@ export const CA_SETTINGS = {
   ...BUS_SETTINGS,
   trustDomain: custom(
     "trust domain",
-    { env: "TRUST_DOMAIN", default: "cluster.local", doc: "First part of every SPIFFE id; fixed once the root is made." },
+    {
+      env: "TRUST_DOMAIN",
+      default: "cluster.local",
+      doc: "First part of every SPIFFE id; fixed once the root is made.",
+    },
     (raw) => {
-      if (!/^[a-z0-9._-]{1,255}$/.test(raw)) throw new Error(`is ${JSON.stringify(raw)}; use lower-case letters, digits, ".", "_" and "-"`);
+      if (!/^[a-z0-9._-]{1,255}$/.test(raw))
+        throw new Error(`is ${JSON.stringify(raw)}; use lower-case letters, digits, ".", "_" and "-"`);
       return raw;
     },
     String,
   ),
-  certTtlMs: durationMs({ env: "CERT_TTL_MS", default: DAY_MS, doc: "Life of a workload's certificate when its request names none." }),
-  maxCertTtlMs: durationMs({ env: "MAX_CERT_TTL_MS", default: 90 * DAY_MS, doc: "A request for a longer life is refused." }),
-  rootTtlMs: durationMs({ env: "ROOT_TTL_MS", default: 3650 * DAY_MS, doc: "Life of the root that is made at the first start." }),
+  certTtlMs: durationMs({
+    env: "CERT_TTL_MS",
+    default: DAY_MS,
+    doc: "Life of a workload's certificate when its request names none.",
+  }),
+  maxCertTtlMs: durationMs({
+    env: "MAX_CERT_TTL_MS",
+    default: 90 * DAY_MS,
+    doc: "A request for a longer life is refused.",
+  }),
+  rootTtlMs: durationMs({
+    env: "ROOT_TTL_MS",
+    default: 3650 * DAY_MS,
+    doc: "Life of the root that is made at the first start.",
+  }),
   replica: text({
     env: "REPLICA",
     default: "",

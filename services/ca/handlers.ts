@@ -1,5 +1,5 @@
-import { type Bus, type BusSubscription, protoReply } from "../../shared/bus/index.ts";
 import { errorMessage, MeshError } from "../../shared/base/index.ts";
+import { type Bus, type BusSubscription, protoReply } from "../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../shared/obs/index.ts";
 import { SignRequest, SignResponse } from "../../shared/wire/index.ts";
 import type { Authority } from "./authority.ts";
@@ -28,7 +28,9 @@ export class SigningHandlers {
   constructor(options: SigningOptions) {
     this.#options = options;
     this.#signed = options.metrics.counter("certificates_signed_total", "Workload certificates signed.");
-    this.#refused = options.metrics.counter("certificates_refused_total", "Signing requests refused, by error code.", ["code"]);
+    this.#refused = options.metrics.counter("certificates_refused_total", "Signing requests refused, by error code.", [
+      "code",
+    ]);
   }
 
   get serving(): boolean {

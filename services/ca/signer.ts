@@ -68,8 +68,13 @@ export class Signer {
     const nowMs = clock.now();
     const notAfter = new Date(Math.floor(Math.min(nowMs + lifeMs, authority.notAfterMs) / 1000) * 1000);
     const notBefore = new Date(Math.floor((nowMs - BACKDATE_MS) / 1000) * 1000);
-    if (notAfter.getTime() <= nowMs) throw new InvalidArgumentError("the root of trust expires before the certificate would");
-    this.#authorityKeyIdentifier ??= await AuthorityKeyIdentifierExtension.create(authority.certificate.publicKey, false, webcrypto);
+    if (notAfter.getTime() <= nowMs)
+      throw new InvalidArgumentError("the root of trust expires before the certificate would");
+    this.#authorityKeyIdentifier ??= await AuthorityKeyIdentifierExtension.create(
+      authority.certificate.publicKey,
+      false,
+      webcrypto,
+    );
     const certificate = await X509CertificateGenerator.create(
       {
         serialNumber: randomSerial(),
@@ -104,7 +109,9 @@ export class Signer {
       throw new InvalidArgumentError(`requested life of ${ttlMs} ms is less than the least allowed, ${MIN_TTL_MS} ms`);
     }
     if (ttlMs > maxTtlMs) {
-      throw new InvalidArgumentError(`requested life of ${ttlMs} ms is more than the most allowed, ${maxTtlMs} ms (MAX_CERT_TTL_MS)`);
+      throw new InvalidArgumentError(
+        `requested life of ${ttlMs} ms is more than the most allowed, ${maxTtlMs} ms (MAX_CERT_TTL_MS)`,
+      );
     }
     return ttlMs;
   }
@@ -117,13 +124,16 @@ export function spiffeIdFor(trustDomain: string, { namespace, serviceAccount }: 
 
 function segment(what: string, name: string): string {
   if (!SEGMENT.test(name) || name === "." || name === "..") {
-    throw new InvalidArgumentError(`${what} ${JSON.stringify(name)} cannot be part of a SPIFFE id: use letters, digits, ".", "_" and "-"`);
+    throw new InvalidArgumentError(
+      `${what} ${JSON.stringify(name)} cannot be part of a SPIFFE id: use letters, digits, ".", "_" and "-"`,
+    );
   }
   return name;
 }
 
 async function verifiedRequest(csr: Uint8Array): Promise<Pkcs10CertificateRequest> {
-  if (csr.length > MAX_CSR_BYTES) throw new InvalidArgumentError(`CSR of ${csr.length} bytes; at most ${MAX_CSR_BYTES} are read`);
+  if (csr.length > MAX_CSR_BYTES)
+    throw new InvalidArgumentError(`CSR of ${csr.length} bytes; at most ${MAX_CSR_BYTES} are read`);
   let request: Pkcs10CertificateRequest;
   let isVerified: boolean;
   try {
@@ -140,9 +150,11 @@ async function verifiedRequest(csr: Uint8Array): Promise<Pkcs10CertificateReques
 }
 
 function refuseWeakHash(request: Pkcs10CertificateRequest): void {
-  const algorithm: { readonly name: string; readonly hash?: { readonly name: string } | string } = request.signatureAlgorithm;
+  const algorithm: { readonly name: string; readonly hash?: { readonly name: string } | string } =
+    request.signatureAlgorithm;
   const hash = typeof algorithm.hash === "object" ? algorithm.hash.name : algorithm.hash;
-  if (!HASHES.includes(hash)) throw new InvalidArgumentError(`CSR is signed with ${hash ?? algorithm.name}: use SHA-256`);
+  if (!HASHES.includes(hash))
+    throw new InvalidArgumentError(`CSR is signed with ${hash ?? algorithm.name}: use SHA-256`);
 }
 
 /** What the key is for; throws InvalidArgumentError for a key that is too weak or of an unknown kind. */
@@ -157,9 +169,16 @@ function keyUsageOf(request: Pkcs10CertificateRequest): number {
   if (key.asymmetricKeyType === "ec" && namedCurve === "prime256v1") {
     return KeyUsageFlags.digitalSignature | KeyUsageFlags.keyAgreement;
   }
-  if (key.asymmetricKeyType === "rsa" && modulusLength !== undefined && modulusLength >= MIN_RSA_BITS && modulusLength <= MAX_RSA_BITS) {
+  if (
+    key.asymmetricKeyType === "rsa" &&
+    modulusLength !== undefined &&
+    modulusLength >= MIN_RSA_BITS &&
+    modulusLength <= MAX_RSA_BITS
+  ) {
     return KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment;
   }
   const found = `${key.asymmetricKeyType ?? "unknown"} ${namedCurve ?? modulusLength ?? ""}`.trim();
-  throw new InvalidArgumentError(`CSR has a key of kind ${found}: use EC P-256, or RSA of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits`);
+  throw new InvalidArgumentError(
+    `CSR has a key of kind ${found}: use EC P-256, or RSA of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits`,
+  );
 }

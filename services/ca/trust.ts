@@ -11,7 +11,12 @@ const MAX_ROOTS = 8;
  * trust domain, plus its own root. So a CA that lost its folder adds a root while certificates of the old one stay
  * good until they expire, and one that comes back changes nothing. Newest last; at most 8, the oldest go first.
  */
-export function mergedBundle(published: Uint8Array | undefined, trustDomain: string, root: Uint8Array, nowMs: number): Uint8Array {
+export function mergedBundle(
+  published: Uint8Array | undefined,
+  trustDomain: string,
+  root: Uint8Array,
+  nowMs: number,
+): Uint8Array {
   const before = published === undefined ? undefined : readBundle(published);
   const kept = before?.trustDomain === trustDomain ? before.roots.filter((der) => isCurrent(der, nowMs)) : [];
   const roots = kept.some((der) => sameBytes(der, root)) ? kept : [...kept, root];

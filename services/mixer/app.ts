@@ -4,7 +4,7 @@ import { type Bus, EventLoopWatchdog, Leader, openBus, protoReply, TableWatcher 
 import { createKindRegistry } from "../../shared/model/index.ts";
 import { buildAdminServer, createLogger, listenOn, Metrics } from "../../shared/obs/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
-import { storeUserName, Subjects, SyncReply } from "../../shared/wire/index.ts";
+import { Subjects, SyncReply, storeUserName } from "../../shared/wire/index.ts";
 import { createHandlerFactory } from "./adapters/factory.ts";
 import { MetricPool } from "./adapters/metric-pool.ts";
 import { CheckHandler } from "./check-handler.ts";
@@ -95,11 +95,12 @@ export function buildMixer(config: MixerConfig): App {
       onConflict: () => leader.stepDown(),
     });
     let swapPending: (() => void) | undefined;
+    let dirty = true;
     const swap = (): void => {
       swapPending = undefined;
       if (!configWatcher.synced) return;
       counts.faults(snapshots.swap(linkConfig(set)));
-      set.settle();
+      dirty = false;
       if (snapshots.broken > 0) swapPending = clock.after(RETRY_HANDLERS_MS, swap);
       planner.changed();
       if (isSynced()) synced.resolve();
@@ -114,8 +115,10 @@ export function buildMixer(config: MixerConfig): App {
       clock,
       log,
       onChange(key, value) {
-        if (set.apply(key, value)) swapSoon();
-        else if (set.settled && configWatcher.synced) snapshots.advance(set.revision);
+        if (set.apply(key, value)) {
+          dirty = true;
+          swapSoon();
+        } else if (!dirty && configWatcher.synced) snapshots.advance(set.revision);
       },
       onSynced: swapSoon,
     });
@@ -153,7 +156,10 @@ export function buildMixer(config: MixerConfig): App {
       revision: () => snapshots.current.revision,
     });
 
-    const admin = buildAdminServer({ registries: [metrics.registry, pool.registry], isReady: () => serving && mesh.connected });
+    const admin = buildAdminServer({
+      registries: [metrics.registry, pool.registry],
+      isReady: () => serving && mesh.connected,
+    });
     closers.unshift(() => admin.close());
     const port = await listenOn(admin, config.adminHost, config.metricsPort);
 
@@ -163,7 +169,14 @@ export function buildMixer(config: MixerConfig): App {
     leader.start();
     await synced.promise;
 
-    const checks = new CheckHandler({ subjects, snapshots, dispatcher, clock, waitMs: config.checkWaitMs, onAnswer: counts.check });
+    const checks = new CheckHandler({
+      subjects,
+      snapshots,
+      dispatcher,
+      clock,
+      waitMs: config.checkWaitMs,
+      onAnswer: counts.check,
+    });
     const reports = new ReportHandler({ subjects, snapshots, dispatcher, replica: name, counts: counts.reports });
     const inboxOf = ({ namespace, serviceAccount }: { namespace: string; serviceAccount: string }): string =>
       `${subjects.inbox(namespace, serviceAccount)}.`;

@@ -69,7 +69,7 @@ export function decodeRow(row: ReportRow, words: readonly string[], identity: Pr
       source: party(bag, "source"),
       destination: {
         ...party(bag, "destination"),
-        namespace: namespace || UNKNOWN,
+        namespace: namespace === "" ? UNKNOWN : namespace,
         service: name?.service ?? (typeof destination === "string" && destination !== "" ? destination : UNKNOWN),
       },
       code: typeof code === "number" ? code : 0,
@@ -85,7 +85,8 @@ function overrideIdentity(attributes: Attributes, identity: ProxyIdentity, side:
   attributes.set(`${side}.user`, path);
   attributes.set(`${side}.principal`, `spiffe://${path}`);
   const service = attributes.get(`${side}.service`);
-  if (typeof service === "string" && resolveHost(service, namespace)?.namespace !== namespace) attributes.delete(`${side}.service`);
+  if (typeof service === "string" && resolveHost(service, namespace)?.namespace !== namespace)
+    attributes.delete(`${side}.service`);
 }
 
 function party(bag: AttributeBag, side: "source" | "destination"): Party {
@@ -129,6 +130,7 @@ function asWire(packed: object): Wire {
 
 function unpackValue(value: PackedValue): MergedValues {
   const { count, sum, bounds, buckets } = value;
-  if (bounds.length > 0 && buckets.length !== bounds.length + 1) throw new WireError("report: buckets do not fit their bounds");
+  if (bounds.length > 0 && buckets.length !== bounds.length + 1)
+    throw new WireError("report: buckets do not fit their bounds");
   return { count, sum, bounds, buckets };
 }

@@ -60,7 +60,8 @@ export class CheckHandler {
     const deadlineMs = clock.monotonic() + waitMs;
     while (snapshots.current.revision < revision) {
       const leftMs = deadlineMs - clock.monotonic();
-      if (leftMs <= 0) throw new UnavailableError(`configuration ${revision} has not arrived, at ${snapshots.current.revision}`);
+      if (leftMs <= 0)
+        throw new UnavailableError(`configuration ${revision} has not arrived, at ${snapshots.current.revision}`);
       const next = snapshots.nextChange();
       await new Promise<void>((resolve) => {
         const cancel = clock.after(leftMs, resolve);

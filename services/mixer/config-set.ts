@@ -1,4 +1,10 @@
-import { type KindClass, type KindRegistry, type MixerRuleSpec, type Resource, revisionOf } from "../../shared/model/index.ts";
+import {
+  type KindClass,
+  type KindRegistry,
+  type MixerRuleSpec,
+  type Resource,
+  revisionOf,
+} from "../../shared/model/index.ts";
 import type { CompiledMatch, CompiledRule } from "../../shared/policy/index.ts";
 
 /** A rule as it stands in the configuration: its condition compiled, its references not yet looked up. */
@@ -74,8 +80,12 @@ export class ConfigSet {
     }
     const { parsed, errors } = definition.parseSpec(document.spec ?? {}, "spec", { namespace, name });
     const [first] = errors;
-    const fault = first === undefined && parsed !== undefined ? undefined : `${first?.path ?? "spec"}: ${first?.reason ?? "not readable"}`;
-    const usable = definition.class === "mixer-rule" && fault === undefined ? parseRule(document, parsed as CompiledRule) : parsed;
+    const fault =
+      first === undefined && parsed !== undefined
+        ? undefined
+        : `${first?.path ?? "spec"}: ${first?.reason ?? "not readable"}`;
+    const usable =
+      definition.class === "mixer-rule" && fault === undefined ? parseRule(document, parsed as CompiledRule) : parsed;
     this.#entries.set(key, { ...base, parsed: fault === undefined ? usable : undefined, fault, deleted: false });
     return true;
   }
@@ -86,7 +96,8 @@ type Document = Resource & { readonly deleted?: boolean };
 function parseDocument(value: Uint8Array): Document | undefined {
   try {
     const document: unknown = JSON.parse(Buffer.from(value).toString("utf8"));
-    if (typeof document !== "object" || document === null || !("kind" in document) || !("metadata" in document)) return undefined;
+    if (typeof document !== "object" || document === null || !("kind" in document) || !("metadata" in document))
+      return undefined;
     return document as Document;
   } catch {
     return undefined;

@@ -1,4 +1,15 @@
-import { BUS_SETTINGS, bool, durationMs, integer, parseSettings, port, type SettingsTable, text, url, type Values } from "../../shared/config/index.ts";
+import {
+  BUS_SETTINGS,
+  bool,
+  durationMs,
+  integer,
+  parseSettings,
+  port,
+  type SettingsTable,
+  text,
+  url,
+  type Values,
+} from "../../shared/config/index.ts";
 
 /** Every setting of a Mixer. */
 export const MIXER_SETTINGS = {
@@ -52,6 +63,9 @@ export const MIXER_SETTINGS = {
 export type MixerConfig = Values<typeof MIXER_SETTINGS>;
 
 /** Throws one ConfigError that lists every fault. */
-export function parseMixerConfig(env: Readonly<Record<string, string | undefined>>, argv: readonly string[]): MixerConfig {
+export function parseMixerConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[],
+): MixerConfig {
   return parseSettings(MIXER_SETTINGS, env, argv);
 }

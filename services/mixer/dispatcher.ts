@@ -1,7 +1,14 @@
 import { errorMessage, InternalError } from "../../shared/base/index.ts";
 import { type AttributeBag, EvaluationError, type TrackedReference, TrackingBag } from "../../shared/policy/index.ts";
 import type { CheckInstance, CheckOutcome, Handler, QuotaOutcome, ReportItem } from "./adapters/adapter.ts";
-import { evaluateFields, evaluateListEntry, evaluateLogEntry, evaluateMetric, isMergeable, type ReportSubject } from "./instances.ts";
+import {
+  evaluateFields,
+  evaluateListEntry,
+  evaluateLogEntry,
+  evaluateMetric,
+  isMergeable,
+  type ReportSubject,
+} from "./instances.ts";
 import type { LinkedInstance } from "./linked-config.ts";
 import type { RuntimeRule, Snapshot } from "./snapshot.ts";
 
@@ -76,7 +83,11 @@ export class Dispatcher {
   }
 
   /** Hands a row to every report handler that wants it. */
-  report(snapshot: Snapshot, namespace: string, subjects: readonly { subject: ReportSubject; each: boolean; outbound: boolean }[]): void {
+  report(
+    snapshot: Snapshot,
+    namespace: string,
+    subjects: readonly { subject: ReportSubject; each: boolean; outbound: boolean }[],
+  ): void {
     const perHandler = new Map<Handler, ReportItem[]>();
     const rules = snapshot.rulesFor(namespace);
     for (const { subject, each, outbound } of subjects) {
@@ -98,7 +109,9 @@ export class Dispatcher {
     return rules
       .filter((rule) => rule.actions.some(({ instances }) => instances.some(({ variety }) => variety !== "REPORT")))
       .filter((rule) => this.#applies(rule, bag))
-      .flatMap((rule) => rule.actions.flatMap(({ handler, instances }) => instances.map((linked) => ({ rule, handler, linked }))));
+      .flatMap((rule) =>
+        rule.actions.flatMap(({ handler, instances }) => instances.map((linked) => ({ rule, handler, linked }))),
+      );
   }
 
   async #precondition(tasks: readonly Task[], bag: AttributeBag): Promise<CheckOutcome> {
@@ -111,7 +124,12 @@ export class Dispatcher {
     }
     if (running.length === 0) return NOTHING_APPLIES;
     const results = await Promise.allSettled(running);
-    let combined: CheckOutcome = { code: 0, message: "", validMs: Number.POSITIVE_INFINITY, validUses: Number.POSITIVE_INFINITY };
+    let combined: CheckOutcome = {
+      code: 0,
+      message: "",
+      validMs: Number.POSITIVE_INFINITY,
+      validUses: Number.POSITIVE_INFINITY,
+    };
     const messages: string[] = [];
     for (const result of results) {
       if (result.status === "rejected") throw result.reason;
@@ -127,7 +145,11 @@ export class Dispatcher {
     return combined;
   }
 
-  async #quotas(tasks: readonly Task[], bag: AttributeBag, order: CheckOrder): Promise<(QuotaOutcome & { quota: string })[]> {
+  async #quotas(
+    tasks: readonly Task[],
+    bag: AttributeBag,
+    order: CheckOrder,
+  ): Promise<(QuotaOutcome & { quota: string })[]> {
     if (order.quotas.length === 0) return [];
     const charged = tasks.flatMap(({ rule, handler, linked }) => {
       const { instance } = linked;
@@ -139,7 +161,8 @@ export class Dispatcher {
       order.quotas.map(async ({ quota, amount, bestEffort }) => {
         const outcomes = await Promise.all(
           charged.map(async ({ handler, name, dimensions }) => {
-            const id = order.deduplicationId === "" ? undefined : { caller: order.caller, id: order.deduplicationId + quota };
+            const id =
+              order.deduplicationId === "" ? undefined : { caller: order.caller, id: order.deduplicationId + quota };
             const ask = { instance: name, dimensions, amount, bestEffort, ...(id && { deduplication: id }) };
             try {
               return (await handler.quota?.(ask)) ?? { granted: 0, validMs: 0 };
@@ -205,16 +228,22 @@ export class Dispatcher {
 }
 
 function toCheckInstance({ name, instance }: LinkedInstance, bag: AttributeBag): CheckInstance {
-  if (instance.template === "listentry") return { template: "listentry", name, value: evaluateListEntry(instance, bag) };
+  if (instance.template === "listentry")
+    return { template: "listentry", name, value: evaluateListEntry(instance, bag) };
   return { template: "checknothing", name };
 }
 
-async function checkWith(handler: Handler, instance: CheckInstance): Promise<{ handler: Handler; outcome: CheckOutcome }> {
+async function checkWith(
+  handler: Handler,
+  instance: CheckInstance,
+): Promise<{ handler: Handler; outcome: CheckOutcome }> {
   try {
     const outcome = await handler.check?.(instance);
     return { handler, outcome: outcome ?? NOTHING_APPLIES };
   } catch (error) {
-    throw new InternalError(`performing check operation failed: ${handler.name}: ${errorMessage(error)}`, { cause: error });
+    throw new InternalError(`performing check operation failed: ${handler.name}: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }
 

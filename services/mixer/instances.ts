@@ -36,7 +36,8 @@ const MERGEABLE: ReadonlySet<string> = new Set(["INT64", "DOUBLE", "DURATION"]);
  * constant to fall back to. Everything else, and every log entry, needs each request.
  */
 export function isMergeable({ value }: MetricInstance): boolean {
-  if (value.shape.kind === "constant") return numericValue({ type: value.type, value: value.shape.value }) !== undefined;
+  if (value.shape.kind === "constant")
+    return numericValue({ type: value.type, value: value.shape.value }) !== undefined;
   return value.shape.kind === "attribute" && MERGEABLE.has(value.type);
 }
 
@@ -53,7 +54,12 @@ export function evaluateListEntry(instance: ListEntryInstance, bag: AttributeBag
 }
 
 /** Undefined: no request of the row has the value. Throws EvaluationError. */
-export function evaluateMetric(name: string, instance: MetricInstance, subject: ReportSubject, each: boolean): MetricItem | undefined {
+export function evaluateMetric(
+  name: string,
+  instance: MetricInstance,
+  subject: ReportSubject,
+  each: boolean,
+): MetricItem | undefined {
   const sample = each ? sampleOfOne(instance, subject) : sampleOfMany(instance, subject);
   if (sample === undefined || sample.count === 0) return undefined;
   const dimensions = evaluateFields(instance.dimensions, subject.bag);
@@ -61,7 +67,11 @@ export function evaluateMetric(name: string, instance: MetricInstance, subject: 
 }
 
 /** Throws EvaluationError. */
-export function evaluateLogEntry(name: string, instance: LogEntryInstance, { bag, timeMs, row }: ReportSubject): LogItem {
+export function evaluateLogEntry(
+  name: string,
+  instance: LogEntryInstance,
+  { bag, timeMs, row }: ReportSubject,
+): LogItem {
   const time = instance.timestamp?.evaluate(bag);
   const severity = instance.severity?.evaluate(bag);
   return {

@@ -89,7 +89,8 @@ export function linkConfig(set: ConfigSet): LinkedConfig {
     if (entry.fault !== undefined) faults.push({ key, reason: entry.fault });
     if (entry.deleted || entry.parsed === undefined) continue;
     const name = formatMixerRef(entry);
-    if (entry.class === "mixer-handler") handlers.set(name, { key, revision, name, adapter: entry.parsed as AdapterParams });
+    if (entry.class === "mixer-handler")
+      handlers.set(name, { key, revision, name, adapter: entry.parsed as AdapterParams });
     else if (entry.class === "mixer-instance") {
       const instance = entry.parsed as CompiledInstance;
       instances.set(name, { key, revision, name, instance, variety: VARIETY_OF[instance.template] });
@@ -130,8 +131,12 @@ function linkRule(
     const linked = action.instances.flatMap((reference) => {
       const name = formatMixerRef(reference);
       const instance = instances.get(name);
-      if (instance !== undefined && TEMPLATES_OF[handler.adapter.adapter].includes(instance.instance.template)) return [instance];
-      const reason = instance === undefined ? `instance ${name} not found` : `handler ${handlerName} takes no ${instance.instance.template}`;
+      if (instance !== undefined && TEMPLATES_OF[handler.adapter.adapter].includes(instance.instance.template))
+        return [instance];
+      const reason =
+        instance === undefined
+          ? `instance ${name} not found`
+          : `handler ${handlerName} takes no ${instance.instance.template}`;
       faults.push({ key: entry.key, reason });
       return [];
     });

@@ -27,7 +27,10 @@ export function createMixerMetrics(metrics: Metrics, clock: Clock, log: Logger):
   const repeats = metrics.counter("report_repeats_total", "Batches that had been taken in before.");
   const lost = metrics.counter("report_dropped_requests_total", "Requests whose reports proxies dropped.");
   const dropped = metrics.counter("handler_dropped_total", "Rows that a handler could not take.", ["handler"]);
-  const fallbacks = metrics.counter("quota_fallbacks_total", "Quotas decided without Redis, by handler and mode.", ["handler", "mode"]);
+  const fallbacks = metrics.counter("quota_fallbacks_total", "Quotas decided without Redis, by handler and mode.", [
+    "handler",
+    "mode",
+  ]);
   const logged = new Map<string, number>();
 
   function once(key: string, write: () => void): void {
@@ -46,11 +49,14 @@ export function createMixerMetrics(metrics: Metrics, clock: Clock, log: Logger):
     },
     faults(list) {
       faulty.set(list.length);
-      for (const { key, reason } of list) once(`${key} ${reason}`, () => log.warn({ key, reason }, "configuration left out"));
+      for (const { key, reason } of list)
+        once(`${key} ${reason}`, () => log.warn({ resource: key, reason }, "configuration left out"));
     },
     state(read) {
       metrics.gauge("leading", "1 while this replica leads.", [], (gauge) => gauge.set(read.leading() ? 1 : 0));
-      metrics.gauge("config_revision", "Newest configuration revision in force.", [], (gauge) => gauge.set(read.revision()));
+      metrics.gauge("config_revision", "Newest configuration revision in force.", [], (gauge) =>
+        gauge.set(read.revision()),
+      );
     },
     dropped: (handler, requests) => dropped.inc({ handler }, requests),
     quotaFallback: (handler, mode) => fallbacks.inc({ handler, mode }),

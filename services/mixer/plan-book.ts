@@ -71,7 +71,10 @@ export class PlanBook {
   #page(key: string, service: PlannedService | undefined, config: LinkedConfig, set: ConfigSet): Page {
     const content = planFor(config, service, this.#settings);
     const before = this.#pages.get(key);
-    const revision = Math.max(1, before === undefined ? this.#firstRevision(key, content, set) : this.#nextRevision(key, before, content, set));
+    const revision = Math.max(
+      1,
+      before === undefined ? this.#firstRevision(key, content, set) : this.#nextRevision(key, before, content, set),
+    );
     const plan: Input<typeof Plan> = { ...content.plan, revision };
     const sources = new Map(content.sources.map((source) => [source.key, source.revision]));
     return { revision, bytes: Plan.encode(plan), sources };
@@ -97,7 +100,9 @@ export class PlanBook {
       if (left?.revision === now) left.keys.add(key);
       else this.#left.set(source, { revision: now, keys: new Set([key]) });
     }
-    const unexplained = revision === before.revision && !sameBytes(Plan.encode({ ...content.plan, revision: before.revision }), before.bytes);
+    const unexplained =
+      revision === before.revision &&
+      !sameBytes(Plan.encode({ ...content.plan, revision: before.revision }), before.bytes);
     return unexplained ? Math.max(revision, set.revision) : revision;
   }
 }

@@ -48,12 +48,21 @@ const BUS_ATTRIBUTES: readonly string[] = [
 ];
 
 /** What Mixer itself needs to find the rules of a row. */
-const ROUTING_ATTRIBUTES: readonly string[] = ["context.protocol", "context.reporter.kind", "destination.namespace", "destination.service"];
+const ROUTING_ATTRIBUTES: readonly string[] = [
+  "context.protocol",
+  "context.reporter.kind",
+  "destination.namespace",
+  "destination.service",
+];
 
 type Side = "inbound" | "outbound";
 
 /** The plan of one service; without one, the default. */
-export function planFor(config: LinkedConfig, service: PlannedService | undefined, settings: PlanSettings): PlannedContent {
+export function planFor(
+  config: LinkedConfig,
+  service: PlannedService | undefined,
+  settings: PlanSettings,
+): PlannedContent {
   const all = service === undefined ? [...config.rules.values()].flat() : rulesFor(config.rules, service.namespace);
   const rules = all.filter((rule) => rule.actions.length > 0 && concerns(rule, service));
   const sources = new Map<string, Source>();
@@ -106,7 +115,9 @@ function seesSide(rule: LinkedRule, side: Side, service: PlannedService | undefi
 }
 
 function has(rules: readonly LinkedRule[], variety: "CHECK" | "QUOTA"): boolean {
-  return rules.some((rule) => rule.actions.some(({ instances }) => instances.some((linked) => linked.variety === variety)));
+  return rules.some((rule) =>
+    rule.actions.some(({ instances }) => instances.some((linked) => linked.variety === variety)),
+  );
 }
 
 function planCheck(rules: readonly LinkedRule[], charged: boolean, settings: PlanSettings): CheckPlanInput | undefined {
@@ -158,10 +169,12 @@ function planReport(rules: readonly LinkedRule[]): ReportPlanInput | undefined {
   }
   return {
     groupBy: [...groupBy].sort(),
-    values: [...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([attribute, bounds]) => ({
-      attribute,
-      bounds: [...bounds].sort((a, b) => a - b),
-    })),
+    values: [...values]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([attribute, bounds]) => ({
+        attribute,
+        bounds: [...bounds].sort((a, b) => a - b),
+      })),
     eachRequest: wantsEach,
     each: [...each].sort(),
   };
@@ -174,7 +187,12 @@ function readPerRow(instance: CompiledInstance, merged: boolean): readonly strin
 }
 
 /** Sums the attribute, in buckets where a handler makes a histogram of it (in seconds there, milliseconds here). */
-function addValue(values: Map<string, Set<number>>, action: LinkedAction, name: string, instance: CompiledInstance): void {
+function addValue(
+  values: Map<string, Set<number>>,
+  action: LinkedAction,
+  name: string,
+  instance: CompiledInstance,
+): void {
   if (instance.template !== "metric" || instance.value.shape.kind !== "attribute") return;
   const { attribute } = instance.value.shape;
   const bounds = values.get(attribute) ?? new Set<number>();

@@ -18,18 +18,20 @@ interface Lent {
   users: number;
 }
 
-/** One connection per Redis, however many handlers use it; closed with the last of them. */
+/** One connection per Redis, however many handlers use it; closed with the last of them. The default one is kept. */
 export class RedisPool {
   readonly #options: RedisPoolOptions;
   readonly #lent = new Map<string, Lent>();
 
   constructor(options: RedisPoolOptions) {
     this.#options = options;
+    this.open(undefined);
   }
 
   /** `host:port`, a Redis URL, or undefined for the default. */
   open(serverUrl: string | undefined): { readonly store: QuotaStore; release(): void } {
-    const url = serverUrl === undefined ? this.#options.url : serverUrl.includes("://") ? serverUrl : `redis://${serverUrl}`;
+    const url =
+      serverUrl === undefined ? this.#options.url : serverUrl.includes("://") ? serverUrl : `redis://${serverUrl}`;
     let lent = this.#lent.get(url);
     if (lent === undefined) {
       const { timeoutMs, subjects, clock, log } = this.#options;

@@ -52,7 +52,8 @@ export class ReportHandler {
     const { subjects, replica, counts } = this.#options;
     const identity = subjects.parseReport(message.subject);
     const batch = message.decode(ReportBatch);
-    if (batch.rows.length > MAX_ROWS) throw new InvalidArgumentError(`${batch.rows.length} rows are more than ${MAX_ROWS}`);
+    if (batch.rows.length > MAX_ROWS)
+      throw new InvalidArgumentError(`${batch.rows.length} rows are more than ${MAX_ROWS}`);
     const ack = protoReply(ReportAck, { replica, sequence: batch.sequence });
     const reporter = this.#reporterOf(identity, batch.bootId);
     if (reporter.seen.has(batch.sequence)) {

@@ -1,6 +1,6 @@
 import { errorMessage } from "../../shared/base/index.ts";
-import type { AdapterParams } from "../../shared/policy/index.ts";
 import { stableJson } from "../../shared/model/index.ts";
+import type { AdapterParams } from "../../shared/policy/index.ts";
 import type { Handler } from "./adapters/adapter.ts";
 import type { Fault, LinkedConfig, LinkedHandler, LinkedInstance, LinkedRule } from "./linked-config.ts";
 import { rulesFor } from "./linked-config.ts";
@@ -73,7 +73,11 @@ export class SnapshotHolder {
     const names = new Set(config.handlers.map((handler) => handler.name));
     for (const name of this.#live.keys()) if (!names.has(name)) this.#live.delete(name);
     const rules = new Map<string, RuntimeRule[]>();
-    for (const [namespace, list] of config.rules) rules.set(namespace, list.map((rule) => this.#bind(rule, faults)));
+    for (const [namespace, list] of config.rules)
+      rules.set(
+        namespace,
+        list.map((rule) => this.#bind(rule, faults)),
+      );
     const perNamespace = new Map<string, readonly RuntimeRule[]>();
     for (const namespace of rules.keys()) perNamespace.set(namespace, rulesFor(rules, namespace));
     const root = rulesFor(rules, "");
@@ -143,8 +147,13 @@ export class SnapshotHolder {
 }
 
 function lacks(handler: Handler, { name, instance, variety }: LinkedInstance): string | undefined {
-  const able: Readonly<Record<string, unknown>> = { CHECK: handler.check, QUOTA: handler.quota, REPORT: handler.report };
+  const able: Readonly<Record<string, unknown>> = {
+    CHECK: handler.check,
+    QUOTA: handler.quota,
+    REPORT: handler.report,
+  };
   if (able[variety] === undefined) return `handler ${handler.name} takes no ${instance.template}`;
-  if (handler.covers !== undefined && !handler.covers(name)) return `handler ${handler.name} defines nothing for ${name}`;
+  if (handler.covers !== undefined && !handler.covers(name))
+    return `handler ${handler.name} defines nothing for ${name}`;
   return undefined;
 }

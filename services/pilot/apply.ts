@@ -5,25 +5,26 @@ import {
   type JsonValue,
   type KindRegistry,
   keyOf,
+  type ParsedResource,
   parseResource,
   parseSubmission,
-  type ParsedResource,
   type Resource,
   type ResourceKey,
   revisionOf,
-  sameContent,
   type SubmittedDocument,
+  sameContent,
   withRevision,
 } from "../../shared/model/index.ts";
 import {
   type ConfigStore,
+  configKey,
   isTombstone,
   type StoredVersion,
   type Tombstone,
   tombstoneOf,
   versionNumber,
 } from "./config-store.ts";
-import { checkReferences, dependentsOf, hasReferences } from "./references.ts";
+import { hasReferences, StoredResources } from "./references.ts";
 
 /**
  * What happens to a submission: every document is judged alone, and gets one result. A refused document changes
@@ -71,10 +72,12 @@ const MAX_RESOURCE_BYTES = 256 * 1024;
 
 export class Applier {
   readonly #options: ApplierOptions;
+  readonly #resources: StoredResources;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: ApplierOptions) {
     this.#options = options;
+    this.#resources = new StoredResources(options.store, options.kinds);
   }
 
   /** Throws InvalidArgumentError for a submission that is none; refused documents are results. */
@@ -92,17 +95,15 @@ export class Applier {
   /** Throws NotFoundError, or ConflictError when other resources need it or it changed meanwhile. */
   delete(key: ResourceKey, expectRevision?: number): Promise<Tombstone> {
     return this.#oneByOne(async () => {
-      const { store, kinds, write } = this.#options;
+      const { store, write } = this.#options;
       const current = store.get(key);
       if (current === undefined) throw new NotFoundError(`${describe(key)} not found`);
       const revision = revisionOf(current);
       if (expectRevision !== undefined && expectRevision !== revision) {
         throw new ConflictError(`${describe(key)} is at revision ${revision}, not ${expectRevision}`);
       }
-      const dependents = dependentsOf(key, store.resources(), kinds);
-      if (dependents.length > 0) {
-        throw new ConflictError(`${describe(key)} is used by ${dependents.slice(0, 5).join(", ")}; delete that first`);
-      }
+      const [fault] = this.#resources.removalFaultsOf(key);
+      if (fault !== undefined) throw new ConflictError(`${fault.reason}; ${fault.remedy}`);
       const tombstone = tombstoneOf(current, store.takeRevision());
       await write(tombstone);
       return tombstone;
@@ -129,7 +130,7 @@ export class Applier {
         throw new InvalidArgumentError(
           `revision ${versionNumber(wanted)} is not valid any more: ${firstReason(judged.errors)}`,
         );
-      const { errors } = checkReferences(judged.parsed, kinds, (other) => store.get(other) !== undefined);
+      const errors = this.#resources.faultsOf(judged.parsed);
       if (errors.length > 0) throw new ConflictError(`revision ${versionNumber(wanted)}: ${firstReason(errors)}`);
       if (!isTombstone(newest) && sameContent(newest, wanted)) return newest;
       const resource = withRevision(judged.parsed.resource, store.takeRevision());
@@ -146,7 +147,7 @@ export class Applier {
   async #applyAll(documents: readonly SubmittedDocument[], options: ApplyOptions): Promise<ApplyResult[]> {
     const results: ApplyResult[] = [];
     // What a dry run would have stored by now.
-    const imagined = new Set<string>();
+    const imagined = new Map<string, ParsedResource>();
     const named = (document: SubmittedDocument): boolean => document.ok && hasReferences(document.parsed);
     for (const document of [...documents.filter((item) => !named(item)), ...documents.filter(named)]) {
       results.push(
@@ -156,13 +157,18 @@ export class Applier {
     return results.sort((a, b) => a.document - b.document);
   }
 
-  async #applyOne(document: AcceptedDocument, options: ApplyOptions, imagined: Set<string>): Promise<ApplyResult> {
-    const { store, kinds, pendingReason, write } = this.#options;
+  async #applyOne(
+    document: AcceptedDocument,
+    options: ApplyOptions,
+    imagined: Map<string, ParsedResource>,
+  ): Promise<ApplyResult> {
+    const { store, pendingReason, write } = this.#options;
     const { resource } = document.parsed;
     const key = keyOf(resource);
     const current = store.get(key);
-    const exists = (other: ResourceKey): boolean => store.get(other) !== undefined || imagined.has(describe(other));
-    const { errors, warnings } = checkReferences(document.parsed, kinds, exists);
+    const resources = this.#resources.with(imagined);
+    const errors = resources.faultsOf(document.parsed);
+    const warnings = resources.warningsOf(document.parsed);
     const refusals = [...this.#checkRevision(resource, current, options), ...errors];
     const sizeBytes = Buffer.byteLength(JSON.stringify(resource));
     if (sizeBytes > MAX_RESOURCE_BYTES) {
@@ -187,7 +193,7 @@ export class Applier {
     if (current !== undefined && sameContent(current, resource)) return result("unchanged", revisionOf(current));
     const outcome = waits !== undefined ? "pending" : current === undefined ? "created" : "configured";
     if (options.dryRun) {
-      imagined.add(describe(key));
+      imagined.set(configKey(key), document.parsed);
       return result(outcome, current === undefined ? 0 : revisionOf(current));
     }
     const accepted = withRevision(resource, store.takeRevision());

@@ -1,14 +1,14 @@
 import {
   DESTINATION_POLICY,
+  formatKey,
   INGRESS_RULE,
   type IngressRuleSpec,
   isKind,
-  type ParsedResource,
-  ROUTE_RULE,
-  formatKey,
   keyOf,
-  revisionOf,
+  type ParsedResource,
   ROOT_NAMESPACE,
+  ROUTE_RULE,
+  revisionOf,
 } from "../../shared/model/index.ts";
 import {
   type Destination,

@@ -6,7 +6,7 @@ import type { Logger } from "../../shared/obs/index.ts";
 import { missingFor } from "./activation.ts";
 import { Applier } from "./apply.ts";
 import type { ConfigStore } from "./config-store.ts";
-import { handleSubmitted, type HandlerOptions, serveChanges } from "./handlers.ts";
+import { type HandlerOptions, handleSubmitted, serveChanges } from "./handlers.ts";
 import type { Registry } from "./registry.ts";
 import { Term } from "./term.ts";
 

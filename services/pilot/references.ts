@@ -1,105 +1,102 @@
 import {
   type FieldError,
-  formatMixerRef,
   isKind,
   type KindRegistry,
-  MIXER_RULE,
-  type MixerRef,
   type ParsedResource,
   QUOTA_SPEC_BINDING,
   type Resource,
   type ResourceKey,
   specOf,
 } from "../../shared/model/index.ts";
+import { checkReferences, checkRemoval, type PolicyResources } from "../../shared/policy/index.ts";
+import { type ConfigStore, configKey } from "./config-store.ts";
 
-/** What another resource must be there for; a missing optional one is worth a warning only. */
-interface Reference {
-  readonly key: ResourceKey;
-  readonly path: string;
-  /** As people write it. */
-  readonly text: string;
-  readonly class: "mixer-handler" | "mixer-instance" | "quota-spec";
-  readonly optional: boolean;
-}
-
-export interface ReferenceFaults {
-  readonly errors: readonly FieldError[];
-  readonly warnings: readonly FieldError[];
-}
-
-/** Whether a resource can only be accepted after others that it names. */
+/** Whether a resource names others, which are to be judged before it. */
 export function hasReferences(resource: ParsedResource): boolean {
   return resource.definition.class === "mixer-rule" || resource.definition.class === "quota-binding";
 }
 
-/** Checks that what a resource names exists and is of the right sort. */
-export function checkReferences(
-  resource: ParsedResource,
-  kinds: KindRegistry,
-  exists: (key: ResourceKey) => boolean,
-): ReferenceFaults {
-  const errors: FieldError[] = [];
-  const warnings: FieldError[] = [];
-  for (const { key, path, text, class: wanted, optional } of referencesOf(resource)) {
-    const definition = kinds.get(key.kind);
-    const what = wanted === "mixer-handler" ? "handler" : wanted === "mixer-instance" ? "instance" : "QuotaSpec";
-    if (definition?.class !== wanted) {
-      errors.push({
-        path,
-        value: text,
-        reason: `${text} not found: ${key.kind} is not a kind of ${what}`,
-        remedy: `name a ${what}`,
-      });
-    } else if (!exists(key)) {
-      const fault = { path, value: text, reason: `${text} not found`, remedy: `apply the ${what} first` };
-      (optional ? warnings : errors).push(fault);
+/** What is stored, as the rules about references between resources want to see it. */
+export class StoredResources implements PolicyResources {
+  readonly #store: ConfigStore;
+  readonly #kinds: KindRegistry;
+  readonly #parsed = new WeakMap<Resource, ParsedResource>();
+
+  constructor(store: ConfigStore, kinds: KindRegistry) {
+    this.#store = store;
+    this.#kinds = kinds;
+  }
+
+  find(key: ResourceKey): ParsedResource | undefined {
+    const resource = this.#store.get(key);
+    return resource === undefined ? undefined : this.#parse(resource);
+  }
+
+  *rules(): Generator<ParsedResource> {
+    for (const resource of this.#store.resources()) {
+      if (this.#kinds.get(resource.kind)?.class !== "mixer-rule") continue;
+      const parsed = this.#parse(resource);
+      if (parsed !== undefined) yield parsed;
     }
   }
-  return { errors, warnings };
-}
 
-/** Names of the stored resources that could not do without this one. */
-export function dependentsOf(key: ResourceKey, resources: Iterable<Resource>, kinds: KindRegistry): string[] {
-  const dependents: string[] = [];
-  for (const resource of resources) {
-    const definition = kinds.get(resource.kind);
-    if (definition?.class !== "mixer-rule") continue;
-    let references: Reference[];
+  /** Why the resource cannot be accepted beside the others. */
+  faultsOf(resource: ParsedResource): readonly FieldError[] {
+    return checkReferences(resource, this);
+  }
+
+  /** What is odd, but may be meant: the other half may follow. */
+  warningsOf(resource: ParsedResource): FieldError[] {
+    if (!isKind(resource, QUOTA_SPEC_BINDING)) return [];
+    return resource.parsed.quotaSpecs.flatMap(({ name, namespace }, i) => {
+      if (this.find({ kind: "QuotaSpec", namespace, name }) !== undefined) return [];
+      const value = `${namespace}/${name}`;
+      return [
+        {
+          path: `spec.quotaSpecs[${i}]`,
+          value,
+          reason: `QuotaSpec ${value} not found`,
+          remedy: "apply the QuotaSpec too",
+        },
+      ];
+    });
+  }
+
+  /** Why the resource cannot be deleted. */
+  removalFaultsOf(key: ResourceKey): readonly FieldError[] {
+    return checkRemoval(key, this);
+  }
+
+  /** The same with more resources, which are only imagined to be stored. */
+  with(imagined: ReadonlyMap<string, ParsedResource>): StoredResources {
+    return imagined.size === 0 ? this : new ImaginedResources(this.#store, this.#kinds, imagined);
+  }
+
+  /** Undefined for a stored resource that is not valid. */
+  #parse(resource: Resource): ParsedResource | undefined {
+    const known = this.#parsed.get(resource);
+    const definition = this.#kinds.get(resource.kind);
+    if (known !== undefined || definition === undefined) return known;
     try {
-      references = referencesOf({ resource, definition, parsed: specOf(definition, resource) });
+      const parsed: ParsedResource = { resource, definition, parsed: specOf(definition, resource) };
+      this.#parsed.set(resource, parsed);
+      return parsed;
     } catch {
-      // A stored rule that cannot be read holds nothing.
-      continue;
+      return undefined;
     }
-    const isNamed = references.some(
-      ({ key: other }) => other.kind === key.kind && other.namespace === key.namespace && other.name === key.name,
-    );
-    if (isNamed) dependents.push(`${resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`);
   }
-  return dependents;
 }
 
-function referencesOf(resource: ParsedResource): Reference[] {
-  if (isKind(resource, MIXER_RULE)) {
-    return resource.parsed.actions.flatMap((action, i) => [
-      mixerReference(action.handler, `spec.actions[${i}].handler`, "mixer-handler"),
-      ...action.instances.map((item, j) =>
-        mixerReference(item, `spec.actions[${i}].instances[${j}]`, "mixer-instance"),
-      ),
-    ]);
-  }
-  if (isKind(resource, QUOTA_SPEC_BINDING)) {
-    return resource.parsed.quotaSpecs.map(({ name, namespace }, i) => ({
-      key: { kind: "QuotaSpec", namespace, name },
-      path: `spec.quotaSpecs[${i}].name`,
-      text: `${name}.${namespace}`,
-      class: "quota-spec",
-      optional: true,
-    }));
-  }
-  return [];
-}
+/** What a dry run would have stored by now, over what is stored. */
+class ImaginedResources extends StoredResources {
+  readonly #imagined: ReadonlyMap<string, ParsedResource>;
 
-function mixerReference(ref: MixerRef, path: string, wanted: "mixer-handler" | "mixer-instance"): Reference {
-  return { key: ref, path, text: formatMixerRef(ref), class: wanted, optional: false };
+  constructor(store: ConfigStore, kinds: KindRegistry, imagined: ReadonlyMap<string, ParsedResource>) {
+    super(store, kinds);
+    this.#imagined = imagined;
+  }
+
+  override find(key: ResourceKey): ParsedResource | undefined {
+    return this.#imagined.get(configKey(key)) ?? super.find(key);
+  }
 }

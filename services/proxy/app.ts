@@ -30,8 +30,8 @@ import { Passthrough } from "./outbound/passthrough.ts";
 import { outboundStack } from "./outbound/stack.ts";
 import { CheckClient, type CheckResult } from "./policy/check-client.ts";
 import { Registrar } from "./registration.ts";
-import { Reporter } from "./report/reporter.ts";
 import type { CompiledReportPlan } from "./report/compiled-plan.ts";
+import { Reporter } from "./report/reporter.ts";
 import { RequestStats } from "./request-stats.ts";
 import { type AttributeReader, compileReader } from "./stream/attributes.ts";
 import type { Peer, RequestRecord } from "./stream/record.ts";
@@ -93,8 +93,15 @@ class ProxyApp implements App {
     this.#self = selfPeer(config);
     this.#bus = this.#openBus("");
     this.#telemetryBus = this.#openBus("-telemetry");
-    const follower = (table: Table): TableFollower => new TableFollower({ bus: this.#bus, table, clock, log: this.#log, name: `${namespace}/${instance}` });
-    this.#tables = { service: follower("service"), endpoints: follower("endpoints"), gateway: follower("gateway"), plan: follower("plan"), trust: follower("trust") };
+    const follower = (table: Table): TableFollower =>
+      new TableFollower({ bus: this.#bus, table, clock, log: this.#log, name: `${namespace}/${instance}` });
+    this.#tables = {
+      service: follower("service"),
+      endpoints: follower("endpoints"),
+      gateway: follower("gateway"),
+      plan: follower("plan"),
+      trust: follower("trust"),
+    };
     const { service: services, endpoints, gateway, plan } = this.#tables;
     this.#state = new StateStore(config.dataDir, [services, endpoints, gateway, plan], this.#log);
     this.#certificates = new WorkloadCertificates({
@@ -113,14 +120,37 @@ class ProxyApp implements App {
       identity: () => this.#client,
       verify: (target, socket) => {
         const certificate = socket.getPeerCertificate();
-        const allowed = this.#directory.entry(target.peer.namespace, target.peer.service).snapshot?.serviceAccounts ?? new Set<string>();
+        const allowed =
+          this.#directory.entry(target.peer.namespace, target.peer.service).snapshot?.serviceAccounts ??
+          new Set<string>();
         const wrong = verifyServerIdentity(certificate, allowed);
         return wrong === undefined ? { expiresMs: Date.parse(certificate.valid_to) } : { error: wrong.message };
       },
     });
-    this.#directory = new Directory({ self: this.#self, services, endpoints, connector: this.#connector, pool: MESH_POOL, clock });
-    this.#reporter = new Reporter<RequestRecord>({ bus: this.#telemetryBus, identity: this.#identity, compileReader, clock, log: this.#log, metrics: this.#metrics });
-    this.#checks = new CheckClient({ bus: this.#bus, identity: this.#identity, clock, deadlineMs: config.checkTimeoutMs, hedgeMs: config.checkTimeoutMs / 5, metrics: this.#metrics });
+    this.#directory = new Directory({
+      self: this.#self,
+      services,
+      endpoints,
+      connector: this.#connector,
+      pool: MESH_POOL,
+      clock,
+    });
+    this.#reporter = new Reporter<RequestRecord>({
+      bus: this.#telemetryBus,
+      identity: this.#identity,
+      compileReader,
+      clock,
+      log: this.#log,
+      metrics: this.#metrics,
+    });
+    this.#checks = new CheckClient({
+      bus: this.#bus,
+      identity: this.#identity,
+      clock,
+      deadlineMs: config.checkTimeoutMs,
+      hedgeMs: config.checkTimeoutMs / 5,
+      metrics: this.#metrics,
+    });
     this.#health = new HealthProbe({ url: config.healthUrl, clock });
     this.#stats = new RequestStats(this.#metrics.registry);
     this.#metrics.collectProcess();
@@ -135,7 +165,9 @@ class ProxyApp implements App {
     await this.#certificates.load();
     this.#certificates.onChange((material) => this.#adopt(material));
     this.#certificates.start();
-    const book = new PlanBook<CompiledReportPlan<RequestRecord>>(this.#tables.plan, (plan: Plan) => this.#reporter.plan(plan));
+    const book = new PlanBook<CompiledReportPlan<RequestRecord>>(this.#tables.plan, (plan: Plan) =>
+      this.#reporter.plan(plan),
+    );
     this.#plans.book = book;
     const material = await this.#certificates.ready();
     this.#adopt(material);
@@ -200,7 +232,10 @@ class ProxyApp implements App {
 
   #adopt(material: IdentityMaterial): void {
     const { certPem: cert, keyPem: key, rootsPem: ca } = material;
-    this.#client = { context: createSecureContext({ cert, key, ca, minVersion: "TLSv1.3" }), expiresMs: material.notAfterMs };
+    this.#client = {
+      context: createSecureContext({ cert, key, ca, minVersion: "TLSv1.3" }),
+      expiresMs: material.notAfterMs,
+    };
     this.#inbound?.renew(material);
   }
 
@@ -208,7 +243,11 @@ class ProxyApp implements App {
     const { namespace, service, outboundHost, outboundPort, inboundHost, inboundPort, outboundPolicy } = this.#config;
     const sinks = this.#sinks();
     let boundOutbound = outboundPort;
-    const passthrough = new Passthrough(this.#connector, MESH_POOL, (address, port) => port === boundOutbound && isLoopback(address));
+    const passthrough = new Passthrough(
+      this.#connector,
+      MESH_POOL,
+      (address, port) => port === boundOutbound && isLoopback(address),
+    );
     const stopSweep = this.#clock.every(1_000, () => passthrough.sweep(Date.now()));
     this.#closers.push(stopSweep);
     const outbound = createOutboundListener(
@@ -220,7 +259,11 @@ class ProxyApp implements App {
     this.#inbound = new InboundListener(
       {
         self: this.#self,
-        stack: inboundStack({ check: (record) => this.#check(record), sinks, application: (port) => applications.get(port) }),
+        stack: inboundStack({
+          check: (record) => this.#check(record),
+          sinks,
+          application: (port) => applications.get(port),
+        }),
         clock: this.#clock,
         log: this.#log,
         isOwnService: (name) => name === service,
@@ -248,16 +291,28 @@ class ProxyApp implements App {
     const clusters = new Map<number, Cluster>();
     for (const { number, address, port } of this.#config.ports) {
       const cluster = new Cluster(`inbound|${number}`);
-      const host = new Host(this.#self, true, new Map([[number, { address, port, plaintext: true }]]), this.#connector, APPLICATION_POOL);
+      const host = new Host(
+        this.#self,
+        true,
+        new Map([[number, { address, port, plaintext: true }]]),
+        this.#connector,
+        APPLICATION_POOL,
+      );
       cluster.update([host], "ROUND_ROBIN");
-      this.#closers.push(this.#clock.every(1_000, () => host.sweep(Date.now())), () => host.close());
+      this.#closers.push(
+        this.#clock.every(1_000, () => host.sweep(Date.now())),
+        () => host.close(),
+      );
       clusters.set(number, cluster);
     }
     return clusters;
   }
 
   #sinks(): ((record: RequestRecord) => void)[] {
-    const sinks = [(record: RequestRecord) => this.#stats.count(record), (record: RequestRecord) => this.#report(record)];
+    const sinks = [
+      (record: RequestRecord) => this.#stats.count(record),
+      (record: RequestRecord) => this.#report(record),
+    ];
     const log = this.#accessLog;
     if (log !== undefined) sinks.push((record) => log.write(record));
     return sinks;
@@ -294,7 +349,14 @@ class ProxyApp implements App {
       bus: this.#bus,
       identity: this.#identity,
       followers: Object.values(this.#tables).filter((table) => table.table !== "trust"),
-      about: { namespace, service, instance, workload: this.#self.workload, version: VERSION, startedMs: this.#clock.now() },
+      about: {
+        namespace,
+        service,
+        instance,
+        workload: this.#self.workload,
+        version: VERSION,
+        startedMs: this.#clock.now(),
+      },
       clock: this.#clock,
       isDraining: () => this.#draining,
     });
@@ -316,7 +378,11 @@ class ProxyApp implements App {
     });
     const health = buildHealth(isReady);
     const metrics = buildMetrics(this.#metrics.registry);
-    this.#closers.push(() => admin.close(), () => health.close(), () => metrics.close());
+    this.#closers.push(
+      () => admin.close(),
+      () => health.close(),
+      () => metrics.close(),
+    );
     return {
       admin: await listenOn(admin, "127.0.0.1", adminPort),
       health: await listenOn(health, "0.0.0.0", healthPort),
@@ -376,4 +442,3 @@ function advertisedAddress(host: string): string {
 function isLoopback(address: string): boolean {
   return address === "localhost" || address === "::1" || address.startsWith("127.");
 }
-

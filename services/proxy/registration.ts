@@ -78,6 +78,9 @@ export class Registrar {
 
   #publish(verb: RegistryVerb): void {
     const { bus, identity, service, instance, content, health } = this.#options;
-    bus.publish(bus.subjects.registry({ verb, ...identity, service, instance }), Registration, { ...content(), healthy: health.healthy });
+    bus.publish(bus.subjects.registry({ verb, ...identity, service, instance }), Registration, {
+      ...content(),
+      healthy: health.healthy,
+    });
   }
 }

@@ -19,7 +19,12 @@ export class RequestStats {
 
   constructor(registry: Registry) {
     this.#register(registry, "istio_requests_total", "Requests, as this proxy saw them.", (row) => row.requests);
-    this.#register(registry, "istio_request_milliseconds_total", "Time of these requests, in milliseconds.", (row) => row.durationMs);
+    this.#register(
+      registry,
+      "istio_request_milliseconds_total",
+      "Time of these requests, in milliseconds.",
+      (row) => row.durationMs,
+    );
   }
 
   /** On the request path. */

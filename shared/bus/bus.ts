@@ -214,7 +214,7 @@ export class Bus {
   /** The handler's throw (or rejection) is caught, counted and logged. */
   subscribe(
     subject: string,
-    handler: (message: BusMessage) => void,
+    handler: (message: BusMessage) => unknown,
     options: { queue?: string } = {},
   ): BusSubscription {
     const stop = this.#connection.subscribe(subject, options.queue, handler);

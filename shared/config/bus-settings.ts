@@ -7,7 +7,11 @@ export const BUS_SETTINGS = {
     default: "nats://127.0.0.1:4222",
     doc: "NATS servers, comma-separated.",
   }),
-  natsUser: text({ env: "NATS_USER", default: "", doc: "User name on the bus. A component also connects as `<user>-store`." }),
+  natsUser: text({
+    env: "NATS_USER",
+    default: "",
+    doc: "User name on the bus. A component also connects as `<user>-store`.",
+  }),
   natsPassword: text({ env: "NATS_PASSWORD", default: "", doc: "Password of both users." }),
   meshPrefix: custom(
     "token",

@@ -29,7 +29,12 @@ function flagOf(env: string): string {
   return `--${env.toLowerCase().replaceAll("_", "-")}`;
 }
 
-function setting<T>(type: string, options: Options<T>, read: (raw: string) => T, show: (value: T) => string): Setting<T> {
+function setting<T>(
+  type: string,
+  options: Options<T>,
+  read: (raw: string) => T,
+  show: (value: T) => string,
+): Setting<T> {
   const { env, doc } = options;
   return {
     env,
@@ -134,7 +139,11 @@ export function list(options: Options<readonly string[]>): Setting<readonly stri
   return setting(
     "list",
     options,
-    (raw) => raw.split(",").map((item) => item.trim()).filter((item) => item !== ""),
+    (raw) =>
+      raw
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== ""),
     (value) => value.join(","),
   );
 }
@@ -156,12 +165,20 @@ export function labels(options: Options<Readonly<Record<string, string>>>): Sett
       }
       return result;
     },
-    (value) => Object.entries(value).map(([key, item]) => `${key}=${item}`).join(","),
+    (value) =>
+      Object.entries(value)
+        .map(([key, item]) => `${key}=${item}`)
+        .join(","),
   );
 }
 
 /** Any type with its own reader, for settings with a grammar of their own. */
-export function custom<T>(type: string, options: Options<T>, read: (raw: string) => T, show: (value: T) => string): Setting<T> {
+export function custom<T>(
+  type: string,
+  options: Options<T>,
+  read: (raw: string) => T,
+  show: (value: T) => string,
+): Setting<T> {
   return setting(type, options, read, show);
 }
 

@@ -55,7 +55,8 @@ export class QuotaStore {
   async #take(script: QuotaScriptName, request: FixedWindowRequest, more: readonly number[]): Promise<Taken> {
     const tag = `{${encodeToken(request.cell)}}`;
     const { deduplication } = request;
-    const record = deduplication === undefined ? "" : `${encodeToken(deduplication.caller)}:${encodeToken(deduplication.id)}`;
+    const record =
+      deduplication === undefined ? "" : `${encodeToken(deduplication.caller)}:${encodeToken(deduplication.id)}`;
     const answer = await this.#redis.run(script, [
       this.#subjects.redisKey("quota", tag, "cell"),
       this.#subjects.redisKey("quota", tag, "seen", record),

@@ -10,7 +10,8 @@ import { QUOTA_SCRIPTS, type QuotaScriptName } from "./quota-scripts.ts";
  * A decision that comes late is no decision, so nothing waits for a connection and nothing is replayed after an
  * outage: while Redis is away calls fail at once, while it hangs they fail after `timeoutMs`, and after three such
  * failures in a row the breaker fails them at once too. The client's own command time-out is not used: it
- * would also cut the handshake short on a busy machine. A probe that times out drops the connection, which frees what
+ * would also cut the handshake short on a busy machine. Only the very first connection is waited for, within the budget
+ * of the call: a handler that was just configured should not begin with its fallback. A probe that times out drops the connection, which frees what
  * the hung one still holds. Loss and recovery are logged once each.
  */
 export interface RedisConnectionOptions {
@@ -36,6 +37,8 @@ export class RedisConnection {
   readonly #log: Logger;
   readonly #breaker: CircuitBreaker;
   readonly #timeoutMs: number;
+  /** The first attempt to connect, while it lasts. */
+  #connecting: Promise<boolean> | undefined;
   #inFlight = 0;
   #failures = 0;
   #lost = false;
@@ -60,13 +63,17 @@ export class RedisConnection {
   }
 
   /** Starts connecting; never fails: it goes on trying. Resolves with the first attempt's outcome. */
-  async start(): Promise<boolean> {
-    try {
-      await this.#redis.connect();
-      return true;
-    } catch {
-      return false;
-    }
+  start(): Promise<boolean> {
+    this.#connecting = this.#redis
+      .connect()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        this.#connecting = undefined;
+      });
+    return this.#connecting;
   }
 
   /** Whether a call made now would be sent. */
@@ -81,13 +88,16 @@ export class RedisConnection {
 
   /** Runs one of the scripts. Throws UnavailableError when there is no answer within the budget. */
   async run(script: QuotaScriptName, args: readonly (string | number)[]): Promise<unknown> {
+    if (this.#connecting !== undefined) await this.#withinBudget(this.#connecting).catch(() => undefined);
     if (this.#redis.status !== "ready") throw this.#failed(`not connected (${this.#redis.status})`);
     if (this.#inFlight >= MAX_IN_FLIGHT) throw this.#failed("too many calls in flight");
     const wasOpen = this.#breaker.open;
     if (!this.#breaker.admit()) throw this.#failed("not asked: it did not answer lately");
     this.#inFlight++;
     try {
-      const answer = await this.#withinBudget((Reflect.get(this.#redis, script) as Script).apply(this.#redis, [...args]));
+      const answer = await this.#withinBudget(
+        (Reflect.get(this.#redis, script) as Script).apply(this.#redis, [...args]),
+      );
       this.#breaker.succeeded();
       if (wasOpen) this.#onRecovery();
       return answer;
@@ -109,8 +119,9 @@ export class RedisConnection {
 
   async #withinBudget<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
+      // After a stall of our own the answer may be waiting in the socket: it is read before the verdict.
       const cancel = this.#clock.after(this.#timeoutMs, () =>
-        reject(new UnavailableError(`no answer within ${this.#timeoutMs} ms`)),
+        setImmediate(() => reject(new UnavailableError(`no answer within ${this.#timeoutMs} ms`))),
       );
       answer.then(resolve, reject).finally(cancel);
     });

@@ -40,11 +40,20 @@ function messageType<Out, In>(name: string, type: GeneratedType<Out, In>): Messa
 }
 
 export type SignRequest = mesh.v1.SignRequest;
-export const SignRequest: MessageType<SignRequest, mesh.v1.SignRequest.$Properties> = messageType("SignRequest", mesh.v1.SignRequest);
+export const SignRequest: MessageType<SignRequest, mesh.v1.SignRequest.$Properties> = messageType(
+  "SignRequest",
+  mesh.v1.SignRequest,
+);
 export type SignResponse = mesh.v1.SignResponse;
-export const SignResponse: MessageType<SignResponse, mesh.v1.SignResponse.$Properties> = messageType("SignResponse", mesh.v1.SignResponse);
+export const SignResponse: MessageType<SignResponse, mesh.v1.SignResponse.$Properties> = messageType(
+  "SignResponse",
+  mesh.v1.SignResponse,
+);
 export type TrustBundle = mesh.v1.TrustBundle;
-export const TrustBundle: MessageType<TrustBundle, mesh.v1.TrustBundle.$Properties> = messageType("TrustBundle", mesh.v1.TrustBundle);
+export const TrustBundle: MessageType<TrustBundle, mesh.v1.TrustBundle.$Properties> = messageType(
+  "TrustBundle",
+  mesh.v1.TrustBundle,
+);
 export type Envelope = mesh.v1.Envelope;
 export const Envelope: MessageType<Envelope, mesh.v1.Envelope.$Properties> = messageType("Envelope", mesh.v1.Envelope);
 export type Head = mesh.v1.Head;
@@ -52,9 +61,15 @@ export const Head: MessageType<Head, mesh.v1.Head.$Properties> = messageType("He
 export type HeadEntry = mesh.v1.HeadEntry;
 export type HeadEntryInput = mesh.v1.HeadEntry.$Properties;
 export type SyncRequest = mesh.v1.SyncRequest;
-export const SyncRequest: MessageType<SyncRequest, mesh.v1.SyncRequest.$Properties> = messageType("SyncRequest", mesh.v1.SyncRequest);
+export const SyncRequest: MessageType<SyncRequest, mesh.v1.SyncRequest.$Properties> = messageType(
+  "SyncRequest",
+  mesh.v1.SyncRequest,
+);
 export type SyncReply = mesh.v1.SyncReply;
-export const SyncReply: MessageType<SyncReply, mesh.v1.SyncReply.$Properties> = messageType("SyncReply", mesh.v1.SyncReply);
+export const SyncReply: MessageType<SyncReply, mesh.v1.SyncReply.$Properties> = messageType(
+  "SyncReply",
+  mesh.v1.SyncReply,
+);
 export type TouchedKey = mesh.v1.TouchedKey;
 export type TouchedKeyInput = mesh.v1.TouchedKey.$Properties;
 export type StringMap = mesh.v1.StringMap;
@@ -78,17 +93,26 @@ export type ReportPlanInput = mesh.v1.ReportPlan.$Properties;
 export type MergedValue = mesh.v1.MergedValue;
 export type MergedValueInput = mesh.v1.MergedValue.$Properties;
 export type CheckRequest = mesh.v1.CheckRequest;
-export const CheckRequest: MessageType<CheckRequest, mesh.v1.CheckRequest.$Properties> = messageType("CheckRequest", mesh.v1.CheckRequest);
+export const CheckRequest: MessageType<CheckRequest, mesh.v1.CheckRequest.$Properties> = messageType(
+  "CheckRequest",
+  mesh.v1.CheckRequest,
+);
 export type QuotaRequest = mesh.v1.QuotaRequest;
 export type QuotaRequestInput = mesh.v1.QuotaRequest.$Properties;
 export type CheckResponse = mesh.v1.CheckResponse;
-export const CheckResponse: MessageType<CheckResponse, mesh.v1.CheckResponse.$Properties> = messageType("CheckResponse", mesh.v1.CheckResponse);
+export const CheckResponse: MessageType<CheckResponse, mesh.v1.CheckResponse.$Properties> = messageType(
+  "CheckResponse",
+  mesh.v1.CheckResponse,
+);
 export type ReferencedAttribute = mesh.v1.ReferencedAttribute;
 export type ReferencedAttributeInput = mesh.v1.ReferencedAttribute.$Properties;
 export type QuotaResult = mesh.v1.QuotaResult;
 export type QuotaResultInput = mesh.v1.QuotaResult.$Properties;
 export type ReportBatch = mesh.v1.ReportBatch;
-export const ReportBatch: MessageType<ReportBatch, mesh.v1.ReportBatch.$Properties> = messageType("ReportBatch", mesh.v1.ReportBatch);
+export const ReportBatch: MessageType<ReportBatch, mesh.v1.ReportBatch.$Properties> = messageType(
+  "ReportBatch",
+  mesh.v1.ReportBatch,
+);
 export type ReportRow = mesh.v1.ReportRow;
 export type ReportRowInput = mesh.v1.ReportRow.$Properties;
 export type PackedAttribute = mesh.v1.PackedAttribute;
@@ -98,9 +122,15 @@ export type PackedMapInput = mesh.v1.PackedMap.$Properties;
 export type PackedValue = mesh.v1.PackedValue;
 export type PackedValueInput = mesh.v1.PackedValue.$Properties;
 export type ReportAck = mesh.v1.ReportAck;
-export const ReportAck: MessageType<ReportAck, mesh.v1.ReportAck.$Properties> = messageType("ReportAck", mesh.v1.ReportAck);
+export const ReportAck: MessageType<ReportAck, mesh.v1.ReportAck.$Properties> = messageType(
+  "ReportAck",
+  mesh.v1.ReportAck,
+);
 export type ServiceConfig = mesh.v1.ServiceConfig;
-export const ServiceConfig: MessageType<ServiceConfig, mesh.v1.ServiceConfig.$Properties> = messageType("ServiceConfig", mesh.v1.ServiceConfig);
+export const ServiceConfig: MessageType<ServiceConfig, mesh.v1.ServiceConfig.$Properties> = messageType(
+  "ServiceConfig",
+  mesh.v1.ServiceConfig,
+);
 export type ServicePort = mesh.v1.ServicePort;
 export type ServicePortInput = mesh.v1.ServicePort.$Properties;
 export type Requirement = mesh.v1.Requirement;
@@ -140,20 +170,32 @@ export type TrafficPolicyInput = mesh.v1.TrafficPolicy.$Properties;
 export type CircuitBreaker = mesh.v1.CircuitBreaker;
 export type CircuitBreakerInput = mesh.v1.CircuitBreaker.$Properties;
 export type EndpointSet = mesh.v1.EndpointSet;
-export const EndpointSet: MessageType<EndpointSet, mesh.v1.EndpointSet.$Properties> = messageType("EndpointSet", mesh.v1.EndpointSet);
+export const EndpointSet: MessageType<EndpointSet, mesh.v1.EndpointSet.$Properties> = messageType(
+  "EndpointSet",
+  mesh.v1.EndpointSet,
+);
 export type Endpoint = mesh.v1.Endpoint;
 export type EndpointInput = mesh.v1.Endpoint.$Properties;
 export type EndpointPort = mesh.v1.EndpointPort;
 export type EndpointPortInput = mesh.v1.EndpointPort.$Properties;
 export type GatewayConfig = mesh.v1.GatewayConfig;
-export const GatewayConfig: MessageType<GatewayConfig, mesh.v1.GatewayConfig.$Properties> = messageType("GatewayConfig", mesh.v1.GatewayConfig);
+export const GatewayConfig: MessageType<GatewayConfig, mesh.v1.GatewayConfig.$Properties> = messageType(
+  "GatewayConfig",
+  mesh.v1.GatewayConfig,
+);
 export type GatewayRoute = mesh.v1.GatewayRoute;
 export type GatewayRouteInput = mesh.v1.GatewayRoute.$Properties;
 export type Registration = mesh.v1.Registration;
-export const Registration: MessageType<Registration, mesh.v1.Registration.$Properties> = messageType("Registration", mesh.v1.Registration);
+export const Registration: MessageType<Registration, mesh.v1.Registration.$Properties> = messageType(
+  "Registration",
+  mesh.v1.Registration,
+);
 export type Hello = mesh.v1.Hello;
 export const Hello: MessageType<Hello, mesh.v1.Hello.$Properties> = messageType("Hello", mesh.v1.Hello);
 export type ProxyStatus = mesh.v1.ProxyStatus;
-export const ProxyStatus: MessageType<ProxyStatus, mesh.v1.ProxyStatus.$Properties> = messageType("ProxyStatus", mesh.v1.ProxyStatus);
+export const ProxyStatus: MessageType<ProxyStatus, mesh.v1.ProxyStatus.$Properties> = messageType(
+  "ProxyStatus",
+  mesh.v1.ProxyStatus,
+);
 export type AppliedKey = mesh.v1.AppliedKey;
 export type AppliedKeyInput = mesh.v1.AppliedKey.$Properties;

@@ -74,7 +74,11 @@ export function storeUser(subjects: Subjects, component: Component): BusUser {
     ...owned.map((table) => subjects.bucketSubject(table, ">")),
     ...owned.map((table) => subjects.head(table)),
   ];
-  const subscribe = [`${inbox}.>`, subjects.head("*"), ...[...owned, ...READ_TABLES[component]].map((table) => subjects.table(table, ">"))];
+  const subscribe = [
+    `${inbox}.>`,
+    subjects.head("*"),
+    ...[...owned, ...READ_TABLES[component]].map((table) => subjects.table(table, ">")),
+  ];
   if (component === "pilot") {
     const submit = subjects.submitStream();
     publish.push(
@@ -160,11 +164,20 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
     account: "OPS",
     inbox,
     publish: [
-      ...(["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) => subjects.config(verb)),
+      ...(["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
+        subjects.config(verb),
+      ),
       `${prefix}.sync.>`,
       `${prefix}.proxy.debug.>`,
     ],
-    subscribe: [`${inbox}.>`, "_INBOX.>", `${prefix}.config.changed.>`, subjects.allConfigRejected(), subjects.allTelemetry(), subjects.allProxyStatus()],
+    subscribe: [
+      `${inbox}.>`,
+      "_INBOX.>",
+      `${prefix}.config.changed.>`,
+      subjects.allConfigRejected(),
+      subjects.allTelemetry(),
+      subjects.allProxyStatus(),
+    ],
   };
 }
 
@@ -181,8 +194,17 @@ export interface AccountLink {
 export function accountLinks(subjects: Subjects): AccountLink[] {
   const { prefix } = subjects;
   const links: AccountLink[] = [
-    ...WORKLOAD_TABLES.map((table): AccountLink => ({ kind: "stream", subject: subjects.table(table, ">"), from: "STORE", to: ["MESH"] })),
-    ...WORKLOAD_TABLES.map((table): AccountLink => ({ kind: "service", subject: subjects.directGet(table, ">"), from: "STORE", to: ["MESH"] })),
+    ...WORKLOAD_TABLES.map(
+      (table): AccountLink => ({ kind: "stream", subject: subjects.table(table, ">"), from: "STORE", to: ["MESH"] }),
+    ),
+    ...WORKLOAD_TABLES.map(
+      (table): AccountLink => ({
+        kind: "service",
+        subject: subjects.directGet(table, ">"),
+        from: "STORE",
+        to: ["MESH"],
+      }),
+    ),
     { kind: "stream", subject: subjects.head("*"), from: "STORE", to: ["MESH"] },
     { kind: "stream", subject: subjects.table("config", ">"), from: "STORE", to: ["OPS"] },
     { kind: "service", subject: subjects.config("submit"), from: "STORE", to: ["OPS"] },

@@ -59,7 +59,8 @@ export class Subjects {
 
   /** Throws WireError unless the prefix is one token `[A-Za-z0-9-]+`. */
   constructor(prefix: string) {
-    if (!PREFIX.test(prefix)) throw new WireError(`mesh prefix ${JSON.stringify(prefix)}: use letters, digits and dashes`);
+    if (!PREFIX.test(prefix))
+      throw new WireError(`mesh prefix ${JSON.stringify(prefix)}: use letters, digits and dashes`);
     this.prefix = prefix;
   }
 
@@ -256,7 +257,13 @@ export class Subjects {
   parseTelemetry(subject: string): { kind: TelemetryKind; namespace: string; service: string } {
     const [verb, kind, ...names] = this.#strip(subject).split(".");
     const [namespace, service] = names.map(decodeToken);
-    if (verb !== "telemetry" || (kind !== "metric" && kind !== "log") || names.length !== 2 || namespace === undefined || service === undefined) {
+    if (
+      verb !== "telemetry" ||
+      (kind !== "metric" && kind !== "log") ||
+      names.length !== 2 ||
+      namespace === undefined ||
+      service === undefined
+    ) {
       throw this.#unknown(subject);
     }
     return { kind, namespace, service };
@@ -283,7 +290,9 @@ export class Subjects {
 
   #parseProxySubject(root: string, subject: string): ProxyIdentity {
     const rest = this.#strip(subject);
-    const [namespace, serviceAccount, proxy, ...more] = rest.startsWith(root) ? parseTableKey(rest.slice(root.length)) : [];
+    const [namespace, serviceAccount, proxy, ...more] = rest.startsWith(root)
+      ? parseTableKey(rest.slice(root.length))
+      : [];
     if (namespace === undefined || serviceAccount === undefined || proxy === undefined || more.length > 0) {
       throw this.#unknown(subject);
     }

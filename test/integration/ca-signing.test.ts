@@ -99,7 +99,10 @@ describe("the CA on the bus", () => {
     });
     const forged = { csr: new Uint8Array([0x30, 0]), ttlMs: 0 };
     const subject = bus.subjects.caSign(reviews);
-    await assert.rejects(bus.request(subject, SignRequest, forged, SignResponse, { timeoutMs: 2_000 }), /CSR cannot be read/);
+    await assert.rejects(
+      bus.request(subject, SignRequest, forged, SignResponse, { timeoutMs: 2_000 }),
+      /CSR cannot be read/,
+    );
   });
 
   test("the private key never crosses the bus", async () => {
@@ -117,11 +120,14 @@ describe("the CA on the bus", () => {
     const follower = new TableFollower({ bus, table: "trust", clock: systemClock, log: silentLog });
     const follow = follower.follow("bundle");
     await follow.ready(2_000);
-    const rootsNow = (): string[] => TrustBundle.decode(follow.value!).roots.map((root) => Buffer.from(root).toString("hex"));
+    const rootsNow = (): string[] =>
+      TrustBundle.decode(follow.value!).roots.map((root) => Buffer.from(root).toString("hex"));
     const [first] = rootsNow();
     const second = ca("two");
     const started = second.start();
-    const issuers = await Promise.all(Array.from({ length: 20 }, async () => Buffer.from((await ask(bus, reviews)).roots[0]!).toString("hex")));
+    const issuers = await Promise.all(
+      Array.from({ length: 20 }, async () => Buffer.from((await ask(bus, reviews)).roots[0]!).toString("hex")),
+    );
     assert.deepEqual(new Set(issuers), new Set([first]));
     await apps[0]!.stop();
     await started;

@@ -121,14 +121,24 @@ describe("the check client", () => {
     const quotas = plan({
       revision: 5,
       check: { attributes: ["source.user"], failOpen: false },
-      quotas: [{ matches: [{ clauses: [{ attribute: "source.user", prefix: "q" }] }], charges: [{ quota: "rate", charge: 2 }] }],
+      quotas: [
+        {
+          matches: [{ clauses: [{ attribute: "source.user", prefix: "q" }] }],
+          charges: [{ quota: "rate", charge: 2 }],
+        },
+      ],
     });
     let granted = 2;
     await serve((request): Answer => {
       if (request.attributes["source.user"]?.string === "q-denied") return { code: 7, message: "no", ...BY_USER };
       if (request.quotas.length === 0) return { code: 0, ...BY_USER };
       const left = granted-- > 0;
-      return { code: left ? 0 : 8, message: left ? "" : "Quota is exhausted for: rate", ...BY_USER, quotas: [{ quota: "rate", granted: left ? 2 : 0 }] };
+      return {
+        code: left ? 0 : 8,
+        message: left ? "" : "Quota is exhausted for: rate",
+        ...BY_USER,
+        quotas: [{ quota: "rate", granted: left ? 2 : 0 }],
+      };
     });
     const own = client();
     const check = async (user: string): Promise<CheckResult> => own.check(quotas, 5, reader({ "source.user": user }));

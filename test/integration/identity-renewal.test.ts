@@ -6,13 +6,15 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connect, createServer } from "node:tls";
 import { buildCa } from "../../services/ca/app.ts";
+import { openAuthority } from "../../services/ca/authority.ts";
 import { parseCaConfig } from "../../services/ca/config.ts";
 import { WorkloadCertificates } from "../../services/proxy/identity/certificates.ts";
-import type { IdentityMaterial } from "../../services/proxy/identity/material.ts";
+import { fromPem, type IdentityMaterial } from "../../services/proxy/identity/material.ts";
 import { spiffeIdOf, verifyServerIdentity } from "../../services/proxy/identity/peer.ts";
 import { type App, systemClock } from "../../shared/base/index.ts";
-import { type Bus, openBus, TableFollower } from "../../shared/bus/index.ts";
-import { freePort, eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { type Bus, openBus, TableFollower, TableStore } from "../../shared/bus/index.ts";
+import { TrustBundle } from "../../shared/wire/index.ts";
+import { eventually, freePort, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
 
 const reviews = { namespace: "default", serviceAccount: "reviews", service: "reviews" };
 const ratings = { namespace: "default", serviceAccount: "ratings", service: "ratings" };
@@ -119,13 +121,54 @@ describe("a workload's certificate", () => {
     assert.equal(await other.load(), false, "another workload's certificate is not taken");
   });
 
+  test("trusts a root that is added, keeps trust when a bundle is bad, and asks anew when its own root is withdrawn", async () => {
+    const bus = await nats.connectWorkload(ratings);
+    const own = certificates(bus, ratings, "trust", 3_600_000);
+    own.start();
+    const first = await own.ready();
+    const store = await TableStore.open(await nats.connectStore("ca"), "trust", { create: false });
+    const stored = await store.get("bundle");
+    const bundle = TrustBundle.decode(stored!.value);
+    const other = await openAuthority({
+      dataDir: join(folder, "other"),
+      trustDomain: "cluster.local",
+      rootTtlMs: 86_400_000,
+      clock: systemClock,
+    });
+    const put = async (roots: Uint8Array[], trustDomain = "cluster.local"): Promise<void> => {
+      const now = await store.get("bundle");
+      await store.put("bundle", TrustBundle.encode({ trustDomain, roots }), now!.sequence);
+    };
+    const rootCount = (): number => fromPem(own.current!.rootsPem).length;
+
+    await put([...bundle.roots, other.root]);
+    await eventually(() => rootCount() === 2);
+    assert.equal(own.current?.certPem, first.certPem);
+    assert.ok(own.current!.revision > first.revision);
+
+    await put([]);
+    await put([other.root], "other.example");
+    await put([...bundle.roots, new Uint8Array([1, 2, 3])]);
+    const before = bus.stats.requests;
+    assert.equal(rootCount(), 2);
+
+    await put([other.root]);
+    await eventually(() => bus.stats.requests > before);
+    // The leading CA finds its root withdrawn without its doing, adds it again, and signs again.
+    await eventually(() => own.current!.certPem !== first.certPem && rootCount() === 2, { withinMs: 15_000 });
+  });
+
   test("serves mutual TLS in which each side sees who the other is", async () => {
     const server = certificates(await nats.connectWorkload(reviews), reviews, "tls-server", 3_600_000);
     const client = certificates(await nats.connectWorkload(ratings), ratings, "tls-client", 3_600_000);
     server.start();
     client.start();
     const [own, theirs] = await Promise.all([server.ready(), client.ready()]);
-    const context = (material: IdentityMaterial) => ({ cert: material.certPem, key: material.keyPem, ca: material.rootsPem });
+    const context = (material: IdentityMaterial) => ({
+      cert: material.certPem,
+      key: material.keyPem,
+      ca: material.rootsPem,
+    });
     let caller: string | undefined;
     const listener = createServer({ ...context(own), requestCert: true, rejectUnauthorized: true }, (socket) => {
       caller = spiffeIdOf(socket.getPeerCertificate());

@@ -10,8 +10,8 @@ import { type Bus, TableFollower, TableStore } from "../../shared/bus/index.ts";
 import {
   EndpointSet,
   GatewayConfig,
-  type RegistryVerb,
   Registration,
+  type RegistryVerb,
   ServiceConfig,
   SyncReply,
   SyncRequest,

@@ -20,6 +20,19 @@ interface Result {
   readonly errors: readonly { readonly path: string; readonly reason: string; readonly position?: number }[];
 }
 
+interface Item {
+  readonly metadata: { readonly name: string; readonly resourceVersion: string; readonly labels?: object };
+  readonly spec: { readonly route: readonly { readonly weight: number }[] };
+  readonly deleted?: boolean;
+}
+
+interface Answer {
+  readonly results?: readonly Result[];
+  readonly items: readonly Item[];
+  readonly continue?: string;
+  readonly error?: { readonly code: string };
+}
+
 let nats: NatsFixture;
 let operator: Bus;
 let folder: string;
@@ -61,11 +74,11 @@ async function request(
   verb: "apply" | "get" | "list" | "delete" | "history" | "rollback",
   body: string | object,
   headers = {},
-): Promise<any> {
-  return operator.requestJson(operator.subjects.config(verb), body, { ...TIMEOUT, headers });
+): Promise<Answer> {
+  return (await operator.requestJson(operator.subjects.config(verb), body, { ...TIMEOUT, headers })) as Answer;
 }
 
-async function apply(text: string, headers: Record<string, string> = {}): Promise<Result[]> {
+async function apply(text: string, headers: Record<string, string> = {}): Promise<readonly Result[]> {
   const answer = await request("apply", text, headers);
   assert.ok(answer.results, JSON.stringify(answer));
   return answer.results;
@@ -91,7 +104,7 @@ test("the default configuration is there at the first start", async () => {
 });
 
 test("an accepted rule is stored, given back as applied, and broadcast as readable JSON", async () => {
-  const seen: any[] = [];
+  const seen: unknown[] = [];
   const changed = operator.subscribe("mesh.config.changed.routerule.>", (message) =>
     seen.push(JSON.parse(message.text())),
   );
@@ -99,12 +112,12 @@ test("an accepted rule is stored, given back as applied, and broadcast as readab
   const [result] = await apply(rule("first"));
   assert.equal(result?.outcome, "pending", "nobody has registered reviews");
   const { items } = await request("get", { kind: "routerule", name: "first" });
-  assert.deepEqual(items[0].spec, {
+  assert.deepEqual(items[0]?.spec, {
     destination: { name: "reviews" },
     precedence: 1,
     route: [{ labels: { version: "v1" }, weight: 100 }],
   });
-  assert.equal(items[0].metadata.resourceVersion, String(result?.revision));
+  assert.equal(items[0]?.metadata.resourceVersion, String(result?.revision));
   await eventually(() => assert.deepEqual(seen, items));
   changed.close();
   const [again] = await apply(rule("first"));
@@ -113,7 +126,7 @@ test("an accepted rule is stored, given back as applied, and broadcast as readab
 
 test("each document is judged alone, and a refused one is told on config.rejected while the old one stays", async () => {
   await apply(rule("kept"));
-  const rejected: any[] = [];
+  const rejected: [string, unknown][] = [];
   const stop = operator.subscribe("mesh.config.rejected.>", (message) =>
     rejected.push([message.subject, JSON.parse(message.text())]),
   );
@@ -128,12 +141,12 @@ test("each document is judged alone, and a refused one is told on config.rejecte
     ],
   );
   await eventually(() => assert.equal(rejected.length, 2));
-  assert.equal(rejected[0][0], "mesh.config.rejected.routerule.default.kept");
-  assert.deepEqual(rejected[0][1], results[0]);
-  assert.equal(rejected[1][0], "mesh.config.rejected.=.=.=");
+  assert.equal(rejected[0]?.[0], "mesh.config.rejected.routerule.default.kept");
+  assert.deepEqual(rejected[0]?.[1], results[0]);
+  assert.equal(rejected[1]?.[0], "mesh.config.rejected.=.=.=");
   stop.close();
   const { items } = await request("get", { kind: "RouteRule", name: "kept" });
-  assert.equal(items[0].spec.route[0].weight, 100);
+  assert.equal(items[0]?.spec.route[0]?.weight, 100);
 });
 
 test("a bare publish without a reply is applied", async () => {
@@ -157,23 +170,23 @@ test("revisions guard against lost changes, creation against replacement, and a 
   const [next] = await apply(rule("guarded", 100, "  labels: {a: b}\n"), { "Mesh-Expect-Revision": String(revision) });
   assert.ok((next?.revision ?? 0) > revision);
   const answer = await request("apply", `${rule("a")}---\n${rule("b")}`, { "Mesh-Expect-Revision": "1" });
-  assert.equal(answer.error.code, "ERR_MESH_INVALID_ARGUMENT");
+  assert.equal(answer.error?.code, "ERR_MESH_INVALID_ARGUMENT");
 });
 
 test("deletion leaves a tombstone, history shows what was, and rollback brings it back", async () => {
   await apply(rule("undone"));
   await apply(rule("undone", 100, "  labels: {a: b}\n"));
   const deleted = await request("delete", { kind: "routerule", namespace: "default", name: "undone" });
-  assert.equal(deleted.items[0].deleted, true);
-  assert.equal((await request("get", { kind: "routerule", name: "undone" })).error.code, "ERR_MESH_NOT_FOUND");
+  assert.equal(deleted.items[0]?.deleted, true);
+  assert.equal((await request("get", { kind: "routerule", name: "undone" })).error?.code, "ERR_MESH_NOT_FOUND");
   const history = await request("history", { kind: "routerule", name: "undone" });
   assert.equal(history.items.length, 3);
   const back = await request("rollback", {
     kind: "routerule",
     name: "undone",
-    revision: Number(history.items[2].metadata.resourceVersion),
+    revision: Number(history.items[2]?.metadata.resourceVersion),
   });
-  assert.equal(back.items[0].metadata.labels, undefined);
+  assert.equal(back.items[0]?.metadata.labels, undefined);
   const { items } = await request("get", { kind: "routerule", name: "undone" });
   assert.deepEqual(items, back.items);
 });
@@ -210,7 +223,7 @@ spec: {}
     ["created", "unchanged", "unchanged"],
   );
   const held = await request("delete", { kind: "denier", name: "handler" });
-  assert.equal(held.error.code, "ERR_MESH_CONFLICT");
+  assert.equal(held.error?.code, "ERR_MESH_CONFLICT");
   for (const [kind, name] of [
     ["rule", "deny"],
     ["denier", "handler"],
@@ -225,8 +238,8 @@ test("lists come in pages", async () => {
   const names: string[] = [];
   let token: string | undefined;
   do {
-    const page: any = await request("list", { kind: "routerule", limit: 2, ...(token && { continue: token }) });
-    names.push(...page.items.map((item: any) => item.metadata.name));
+    const page: Answer = await request("list", { kind: "routerule", limit: 2, ...(token && { continue: token }) });
+    names.push(...page.items.map((item) => item.metadata.name));
     token = page.continue;
   } while (token !== undefined);
   assert.deepEqual(names, [...new Set(names)].sort());
@@ -259,5 +272,5 @@ test("configuration that the bus lost is restored from the journal", async () =>
   await pilot.start();
   assert.deepEqual((await request("list", {})).items, items);
   const [next] = await apply(rule("after-loss"));
-  assert.ok((next?.revision ?? 0) > Math.max(...items.map((item: any) => Number(item.metadata.resourceVersion))));
+  assert.ok((next?.revision ?? 0) > Math.max(...items.map((item) => Number(item.metadata.resourceVersion))));
 });

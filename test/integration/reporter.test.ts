@@ -78,7 +78,9 @@ describe("the reporter", () => {
     return replica;
   };
 
-  const reporter = (overrides: Partial<ReporterOptions<Hit>> = {}): { hit: (code: number) => void; reporter: Reporter<Hit> } => {
+  const reporter = (
+    overrides: Partial<ReporterOptions<Hit>> = {},
+  ): { hit: (code: number) => void; reporter: Reporter<Hit> } => {
     const result = new Reporter<Hit>({
       bus: workloadBus,
       identity,
@@ -177,11 +179,14 @@ describe("the reporter", () => {
     await own.flush();
     await mixer("b");
     a.close();
-    await eventually(async () => {
-      hit(200);
-      await own.flush();
-      return own.replica === "b";
-    }, { withinMs: 4_000 });
+    await eventually(
+      async () => {
+        hit(200);
+        await own.flush();
+        return own.replica === "b";
+      },
+      { withinMs: 4_000 },
+    );
     assert.equal(own.waiting, 0);
   });
 

@@ -4,18 +4,18 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { InvalidArgumentError } from "../../shared/base/index.ts";
-import { TrustBundle } from "../../shared/wire/index.ts";
 import { type Authority, openAuthority } from "../../services/ca/authority.ts";
 import { Signer } from "../../services/ca/signer.ts";
 import { bundleHolds, mergedBundle } from "../../services/ca/trust.ts";
 import {
   BasicConstraintsExtension,
+  X509Certificate as ParsedCertificate,
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
-  X509Certificate as ParsedCertificate,
 } from "../../services/ca/x509.ts";
 import { createCsr } from "../../services/proxy/identity/csr.ts";
+import { InvalidArgumentError } from "../../shared/base/index.ts";
+import { TrustBundle } from "../../shared/wire/index.ts";
 import { FakeClock } from "../harness/index.ts";
 
 const DAY_MS = 86_400_000;
@@ -73,7 +73,8 @@ describe("certificate authority", () => {
   test("two certificates never share a serial", async () => {
     const serials = new Set<string>();
     const request = csr();
-    for (let i = 0; i < 20; i++) serials.add(new X509Certificate((await signer.sign(identity, request, 0)).certificate).serialNumber);
+    for (let i = 0; i < 20; i++)
+      serials.add(new X509Certificate((await signer.sign(identity, request, 0)).certificate).serialNumber);
     assert.equal(serials.size, 20);
   });
 
@@ -119,9 +120,17 @@ describe("certificate authority", () => {
 
   test("weak and unknown keys are refused, RSA of 2048 bits is taken", async () => {
     const rsa = async (modulusLength: number): Promise<Uint8Array> => {
-      const algorithm = { name: "RSASSA-PKCS1-v1_5", modulusLength, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" };
+      const algorithm = {
+        name: "RSASSA-PKCS1-v1_5",
+        modulusLength,
+        publicExponent: new Uint8Array([1, 0, 1]),
+        hash: "SHA-256",
+      };
       const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-      const request = await Pkcs10CertificateRequestGenerator.create({ keys: keys as CryptoKeyPair, signingAlgorithm: algorithm }, webcrypto);
+      const request = await Pkcs10CertificateRequestGenerator.create(
+        { keys: keys as CryptoKeyPair, signingAlgorithm: algorithm },
+        webcrypto,
+      );
       return new Uint8Array(request.rawData);
     };
     await assert.rejects(signer.sign(identity, await rsa(1024), 0), /rsa 1024/);
@@ -136,7 +145,11 @@ describe("certificate authority", () => {
 
   test("names that could change the meaning of a SPIFFE id are refused", async () => {
     for (const namespace of ["", "a/b", "..", ".", "a b", "x%2e", "a".repeat(254)]) {
-      await assert.rejects(signer.sign({ namespace, serviceAccount: "x" }, csr(), 0), /SPIFFE id/, JSON.stringify(namespace));
+      await assert.rejects(
+        signer.sign({ namespace, serviceAccount: "x" }, csr(), 0),
+        /SPIFFE id/,
+        JSON.stringify(namespace),
+      );
     }
   });
 

@@ -15,7 +15,10 @@ function reader(attributes: Record<string, AttributeWireValue>): AttributeReader
 function validity(present: string[], absent: string[] = [], validMs = 1_000, validUses = 100) {
   const referenced: ReferencedAttribute[] = CheckResponse.decode(
     CheckResponse.encode({
-      referenced: [...present.map((attribute) => ({ attribute })), ...absent.map((attribute) => ({ attribute, absent: true }))],
+      referenced: [
+        ...present.map((attribute) => ({ attribute })),
+        ...absent.map((attribute) => ({ attribute, absent: true })),
+      ],
     }),
   ).referenced;
   return { referenced, validMs, validUses };
@@ -43,7 +46,13 @@ test("several shapes of one plan are all tried", () => {
   const cache = new CheckCache();
   const scope = new CheckScope();
   cache.store(scope, reader({ "request.path": "/open" }), 0, OK, validity(["request.path"]));
-  cache.store(scope, reader({ "request.path": "/closed", "source.user": "a" }), 0, DENIED, validity(["request.path", "source.user"]));
+  cache.store(
+    scope,
+    reader({ "request.path": "/closed", "source.user": "a" }),
+    0,
+    DENIED,
+    validity(["request.path", "source.user"]),
+  );
   assert.equal(cache.lookup(scope, reader({ "request.path": "/open", "source.user": "a" }), 1), OK);
   assert.equal(cache.lookup(scope, reader({ "request.path": "/closed", "source.user": "a" }), 1), DENIED);
   assert.equal(cache.lookup(scope, reader({ "request.path": "/closed", "source.user": "b" }), 1), undefined);
@@ -104,7 +113,19 @@ test("an answer about attributes that the request does not have is not kept", ()
 });
 
 test("values of different kinds never look the same", () => {
-  const values: AttributeWireValue[] = ["1", 1, true, "true", new Uint8Array([1]), "01", { a: "b" }, { a: "b", c: "d" }, { ab: "" }, {}, ""];
+  const values: AttributeWireValue[] = [
+    "1",
+    1,
+    true,
+    "true",
+    new Uint8Array([1]),
+    "01",
+    { a: "b" },
+    { a: "b", c: "d" },
+    { ab: "" },
+    {},
+    "",
+  ];
   assert.equal(new Set(values.map(valueText)).size, values.length);
   assert.equal(valueText({ b: "2", a: "1" }), valueText({ a: "1", b: "2" }));
   assert.notEqual(valueText("a") + valueText("bc"), valueText("ab") + valueText("c"));
@@ -137,5 +158,8 @@ test("statuses map to HTTP and to the text of a refusal", () => {
   assert.equal(httpStatusOf(14), 503);
   assert.equal(httpStatusOf(99), 500);
   assert.equal(grpcStatusName(99), "UNKNOWN");
-  assert.equal(denialBody(8, "Quota is exhausted for: RequestCount"), "RESOURCE_EXHAUSTED:Quota is exhausted for: RequestCount");
+  assert.equal(
+    denialBody(8, "Quota is exhausted for: RequestCount"),
+    "RESOURCE_EXHAUSTED:Quota is exhausted for: RequestCount",
+  );
 });

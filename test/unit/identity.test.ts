@@ -4,20 +4,24 @@ import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { systemClock, WireError } from "../../shared/base/index.ts";
 import { openAuthority } from "../../services/ca/authority.ts";
 import { Signer } from "../../services/ca/signer.ts";
 import { createCsr } from "../../services/proxy/identity/csr.ts";
 import { type CandidateMaterial, fromPem, toPem, verifiedMaterial } from "../../services/proxy/identity/material.ts";
 import { parseSpiffe, spiffeIdOf, verifyServerIdentity } from "../../services/proxy/identity/peer.ts";
 import { IdentityFile } from "../../services/proxy/identity/state-file.ts";
+import { systemClock, WireError } from "../../shared/base/index.ts";
 
 const REVIEWS = "spiffe://cluster.local/ns/default/sa/reviews";
 const identity = { namespace: "default", serviceAccount: "reviews" };
 
 describe("the peer's identity", () => {
   test("a SPIFFE id is taken apart, and nothing else is one", () => {
-    assert.deepEqual(parseSpiffe(REVIEWS), { trustDomain: "cluster.local", namespace: "default", serviceAccount: "reviews" });
+    assert.deepEqual(parseSpiffe(REVIEWS), {
+      trustDomain: "cluster.local",
+      namespace: "default",
+      serviceAccount: "reviews",
+    });
     for (const id of [
       "",
       "spiffe://cluster.local",
@@ -49,7 +53,11 @@ describe("the peer's identity", () => {
       `URI:https://cluster.local/, URI:${REVIEWS}`,
       `DNS:URI:${REVIEWS}`,
     ]) {
-      assert.equal(spiffeIdOf(subjectaltname === undefined ? ({} as { subjectaltname: string }) : { subjectaltname }), undefined, subjectaltname);
+      assert.equal(
+        spiffeIdOf(subjectaltname === undefined ? ({} as { subjectaltname: string }) : { subjectaltname }),
+        undefined,
+        subjectaltname,
+      );
     }
   });
 
@@ -57,8 +65,14 @@ describe("the peer's identity", () => {
     const certificate = { subjectaltname: `URI:${REVIEWS}` };
     assert.equal(verifyServerIdentity(certificate, [REVIEWS]), undefined);
     assert.equal(verifyServerIdentity(certificate, new Set([REVIEWS])), undefined);
-    assert.match(verifyServerIdentity(certificate, ["spiffe://cluster.local/ns/default/sa/ratings"])?.message ?? "", /sa\/reviews/);
-    assert.match(verifyServerIdentity({ subjectaltname: "DNS:reviews" }, [REVIEWS])?.message ?? "", /no SPIFFE identity/);
+    assert.match(
+      verifyServerIdentity(certificate, ["spiffe://cluster.local/ns/default/sa/ratings"])?.message ?? "",
+      /sa\/reviews/,
+    );
+    assert.match(
+      verifyServerIdentity({ subjectaltname: "DNS:reviews" }, [REVIEWS])?.message ?? "",
+      /no SPIFFE identity/,
+    );
     assert.ok(verifyServerIdentity(certificate, []) instanceof Error);
   });
 });
@@ -70,7 +84,12 @@ describe("the workload's own material", () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "lateen-identity-"));
-    const authority = await openAuthority({ dataDir: folder, trustDomain: "cluster.local", rootTtlMs: 86_400_000, clock: systemClock });
+    const authority = await openAuthority({
+      dataDir: folder,
+      trustDomain: "cluster.local",
+      rootTtlMs: 86_400_000,
+      clock: systemClock,
+    });
     root = authority.root;
     signer = new Signer({ authority, clock: systemClock, defaultTtlMs: 3_600_000, maxTtlMs: 3_600_000 });
   });
@@ -96,7 +115,10 @@ describe("the workload's own material", () => {
   test("an answer for somebody else, another key, another root or another time is refused", async () => {
     const good = await candidate();
     const now = Date.now();
-    assert.throws(() => verifiedMaterial(good, { ...identity, serviceAccount: "ratings" }, now, 1), /not for default\/ratings/);
+    assert.throws(
+      () => verifiedMaterial(good, { ...identity, serviceAccount: "ratings" }, now, 1),
+      /not for default\/ratings/,
+    );
     const other = await candidate();
     assert.throws(() => verifiedMaterial({ ...good, keyPem: other.keyPem }, identity, now, 1), /another key/);
     assert.throws(() => verifiedMaterial({ ...good, roots: good.chain }, identity, now, 1), /no trusted root/);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Input, Plan } from "../../shared/wire/index.ts";
 import type { AttributeWireValue } from "../../services/proxy/policy/attribute-reader.ts";
 import { QuotaRules } from "../../services/proxy/policy/quota-rules.ts";
+import { type Input, Plan } from "../../shared/wire/index.ts";
 
 type RulesInput = NonNullable<Input<typeof Plan>["quotas"]>;
 
@@ -22,7 +22,12 @@ test("all clauses of one match must hold, and one match is enough", () => {
   const quotas: RulesInput = [
     {
       matches: [
-        { clauses: [{ attribute: "request.path", prefix: "/api" }, { attribute: "request.method", exact: "GET" }] },
+        {
+          clauses: [
+            { attribute: "request.path", prefix: "/api" },
+            { attribute: "request.method", exact: "GET" },
+          ],
+        },
         { clauses: [{ attribute: "request.headers[x-user]", regex: "j.*n" }] },
       ],
       charges: charge,
@@ -42,15 +47,28 @@ test("a clause needs its attribute to be there as a string", () => {
 
 test("the charges of all rules that apply are due together, and one quota's are added up", () => {
   const quotas: RulesInput = [
-    { charges: [{ quota: "rate", charge: 2 }, { quota: "none", charge: 0 }] },
-    { charges: [{ quota: "rate", charge: 3 }, { quota: "other", charge: 1 }] },
+    {
+      charges: [
+        { quota: "rate", charge: 2 },
+        { quota: "none", charge: 0 },
+      ],
+    },
+    {
+      charges: [
+        { quota: "rate", charge: 3 },
+        { quota: "other", charge: 1 },
+      ],
+    },
     { matches: [{ clauses: [{ attribute: "request.path", exact: "/x" }] }], charges: [{ quota: "x", charge: 1 }] },
   ];
   assert.deepEqual(asked(quotas, { "request.path": "/y" }), { rate: 5, other: 1 });
 });
 
 test("a clause that says nothing, or a regex that is none, never holds", () => {
-  assert.deepEqual(asked([{ matches: [{ clauses: [{ attribute: "request.path" }] }], charges: charge }], { "request.path": "/" }), {});
+  assert.deepEqual(
+    asked([{ matches: [{ clauses: [{ attribute: "request.path" }] }], charges: charge }], { "request.path": "/" }),
+    {},
+  );
   const broken: RulesInput = [{ matches: [{ clauses: [{ attribute: "request.path", regex: "*" }] }], charges: charge }];
   assert.deepEqual(asked(broken, { "request.path": "*" }), {});
 });

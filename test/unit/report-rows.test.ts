@@ -22,7 +22,8 @@ const PLAN = {
 test("requests that look the same become one row with sums and a histogram", () => {
   const side = compiled(PLAN).inbound!;
   const table = new RowTable<Record_>();
-  for (const duration of [5, 10, 50, 1_000]) table.add(side, { "response.code": 200, "response.duration": duration }, 1_000 + duration);
+  for (const duration of [5, 10, 50, 1_000])
+    table.add(side, { "response.code": 200, "response.duration": duration }, 1_000 + duration);
   table.add(side, { "response.code": 200 }, 5_000);
   table.add(side, { "response.code": 500, "response.duration": 1 }, 5_000);
   const [ok, failed, ...more] = table.take(100);
@@ -37,7 +38,8 @@ test("requests that look the same become one row with sums and a histogram", () 
 test("an absent value, an empty one and one of another kind make different rows", () => {
   const side = compiled(PLAN).inbound!;
   const table = new RowTable<Record_>();
-  for (const principal of [undefined, "", "-", "undefined"]) table.add(side, { "response.code": 200, "source.principal": principal }, 0);
+  for (const principal of [undefined, "", "-", "undefined"])
+    table.add(side, { "response.code": 200, "source.principal": principal }, 0);
   table.add(side, { "source.principal": "a", "request.headers[x-a]": "b" }, 0);
   table.add(side, { "source.principal": "ab", "request.headers[x-a]": "" }, 0);
   assert.equal(table.size, 6);
@@ -107,8 +109,17 @@ test("taking a part leaves the rest, and giving up counts it", () => {
 });
 
 test("a row travels with every type, each string once", () => {
-  const references = ["response.code", "source.principal", "request.time", "response.duration", "source.ip", "source.labels", "connection.mtls"];
-  const side = compiled({ inbound: { groupBy: [...references, "no.such.attribute"], values: PLAN.inbound.values } }).inbound!;
+  const references = [
+    "response.code",
+    "source.principal",
+    "request.time",
+    "response.duration",
+    "source.ip",
+    "source.labels",
+    "connection.mtls",
+  ];
+  const side = compiled({ inbound: { groupBy: [...references, "no.such.attribute"], values: PLAN.inbound.values } })
+    .inbound!;
   const table = new RowTable<Record_>();
   const record: Record_ = {
     "response.code": 200,
@@ -149,13 +160,23 @@ test("a value of the wrong type is left out rather than sent as another", () => 
   const table = new RowTable<Record_>();
   table.add(side, { "response.code": "200", "request.path": 5 }, 0);
   const words = new WordTable();
-  assert.deepEqual(table.take(1).flatMap((row) => packRow(row, words).attributes), []);
+  assert.deepEqual(
+    table.take(1).flatMap((row) => packRow(row, words).attributes),
+    [],
+  );
 });
 
 test("recording costs at most a few microseconds", () => {
   const side = compiled({
     inbound: {
-      groupBy: ["response.code", "source.principal", "destination.service", "request.method", "source.labels[version]", "context.protocol"],
+      groupBy: [
+        "response.code",
+        "source.principal",
+        "destination.service",
+        "request.method",
+        "source.labels[version]",
+        "context.protocol",
+      ],
       values: [
         { attribute: "response.duration", bounds: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000] },
         { attribute: "response.size", bounds: [100, 1000, 10_000, 100_000] },

@@ -181,7 +181,7 @@ class Planner {
   }
 
   mixer(name: string): ProcessSpec {
-    const env = { ...this.#bus("mixer"), REPLICA: name, REDIS_URL: this.redisUrl, ADMIN_PORT: "0" };
+    const env = { ...this.#bus("mixer"), REPLICA: name, REDIS_URL: this.redisUrl, METRICS_PORT: "0" };
     return this.#node(name, "services/mixer/main.js", [], env);
   }
 

@@ -47,7 +47,9 @@ export function createHandlerFactory(options: FactoryOptions): (name: string, ad
       case "prometheus":
         return new PrometheusHandler(name, adapter.params, pool, (_metric, requests) => counts.dropped(name, requests));
       case "stdio":
-        return new StdioHandler(name, adapter.params, createWriter(adapter.params, clock), () => counts.dropped(name, 1));
+        return new StdioHandler(name, adapter.params, createWriter(adapter.params, clock), () =>
+          counts.dropped(name, 1),
+        );
       case "bus":
         return new BusHandler(name, telemetry, () => counts.dropped(name, 1));
     }

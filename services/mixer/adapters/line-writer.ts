@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { destination } from "pino";
 import type { Clock } from "../../../shared/base/index.ts";
@@ -60,7 +60,9 @@ export function fileWriter(path: string, rotation: RotationOptions | undefined, 
   const rotate = (): void => {
     current.close();
     renameSync(path, `${path}.${new Date(clock.now()).toISOString().replaceAll(":", "-")}`);
-    const old = readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`)).sort();
+    const old = readdirSync(dirname(path))
+      .filter((name) => name.startsWith(`${basename(path)}.`))
+      .sort();
     for (const name of old.slice(0, Math.max(0, old.length - rotation.maxFiles))) rmSync(join(dirname(path), name));
     current = open();
     bytes = 0;
@@ -68,7 +70,8 @@ export function fileWriter(path: string, rotation: RotationOptions | undefined, 
   };
   return {
     write(line) {
-      if (bytes > 0 && (bytes + line.length > rotation.maxBytes || clock.now() - openedMs > rotation.maxAgeMs)) rotate();
+      if (bytes > 0 && (bytes + line.length > rotation.maxBytes || clock.now() - openedMs > rotation.maxAgeMs))
+        rotate();
       bytes += Buffer.byteLength(line) + 1;
       return current.write(line);
     },

@@ -1,4 +1,11 @@
-import { compilePattern, formatIp, isInCidr, type ListEntryType, parseCidr, parseIp } from "../../../shared/policy/index.ts";
+import {
+  compilePattern,
+  formatIp,
+  isInCidr,
+  type ListEntryType,
+  parseCidr,
+  parseIp,
+} from "../../../shared/policy/index.ts";
 import type { TypedValue } from "../values.ts";
 
 /** A list, made for looking one value up. */
@@ -8,7 +15,11 @@ export interface EntryList {
 }
 
 /** Entries that cannot be read are left out and given to `onBad`. */
-export function buildEntryList(type: ListEntryType, entries: readonly string[], onBad: (entry: string) => void): EntryList {
+export function buildEntryList(
+  type: ListEntryType,
+  entries: readonly string[],
+  onBad: (entry: string) => void,
+): EntryList {
   switch (type) {
     case "STRINGS": {
       const set = new Set(entries);
@@ -19,7 +30,11 @@ export function buildEntryList(type: ListEntryType, entries: readonly string[], 
       return { has: (value) => set.has(textOf(value).toLowerCase()) };
     }
     case "IP_ADDRESSES": {
-      const ranges = entries.flatMap((entry) => parseCidr(entry.trim()) ?? (onBad(entry), []));
+      const ranges = entries.flatMap((entry) => {
+        const range = parseCidr(entry.trim());
+        if (range === undefined) onBad(entry);
+        return range ?? [];
+      });
       return {
         has(value) {
           const bytes = parseIp(textOf(value));

@@ -83,7 +83,8 @@ export class ListCheckerHandler implements Handler {
       this.#digest = digest;
       this.#fetchedMs = this.#clock.monotonic();
     } catch (error) {
-      if (!this.#stop.signal.aborted) this.#log.warn({ handler: this.name, reason: errorMessage(error) }, "list not fetched");
+      if (!this.#stop.signal.aborted)
+        this.#log.warn({ handler: this.name, reason: errorMessage(error) }, "list not fetched");
     } finally {
       this.#fetching = false;
     }

@@ -64,7 +64,8 @@ export class MemQuotaHandler implements Handler {
     const cell = this.#cells.get(key) ?? { used: 0 };
     this.#cells.set(key, cell);
     const free = limit - cell.used;
-    const granted = amount < 0 ? -Math.min(-amount, cell.used) : amount <= free ? amount : bestEffort ? Math.max(0, free) : 0;
+    const granted =
+      amount < 0 ? -Math.min(-amount, cell.used) : amount <= free ? amount : bestEffort ? Math.max(0, free) : 0;
     cell.used += granted;
     return granted;
   }

@@ -102,7 +102,12 @@ export class MergedMetric {
     if (this.#series.size >= this.#maxSeries) return undefined;
     const labels: Record<string, string> = {};
     for (const [i, name] of this.definition.labelNames.entries()) labels[name] = labelValues[i] ?? "";
-    const series: Series = { labels, count: 0, sum: 0, buckets: new Array<number>(this.definition.bounds.length + 1).fill(0) };
+    const series: Series = {
+      labels,
+      count: 0,
+      sum: 0,
+      buckets: new Array<number>(this.definition.bounds.length + 1).fill(0),
+    };
     this.#series.set(key, series);
     return series;
   }

@@ -86,7 +86,8 @@ export class RedisQuotaHandler implements Handler {
   }
 
   #withoutRedis(limit: RedisQuotaLimitParams, cell: Cell, ask: QuotaAsk): QuotaOutcome {
-    if (this.#onError === "open") return { granted: ask.amount, validMs: Math.min(OPEN_VALID_MS, limit.validDurationMs) };
+    if (this.#onError === "open")
+      return { granted: ask.amount, validMs: Math.min(OPEN_VALID_MS, limit.validDurationMs) };
     if (this.#onError === "closed") return { granted: 0, validMs: 0 };
     const nowMs = this.#deps.clock.monotonic();
     return this.#localSeen.once(nowMs, ask, () => {

@@ -45,7 +45,10 @@ export class StdioHandler implements Handler {
     ];
     if (item.template === "metric") {
       const { sample } = item;
-      fields.push(["value", jsonValue({ type: sample.value.type, value: sample.count === 1 ? sample.value.value : sample.sum })]);
+      fields.push([
+        "value",
+        jsonValue({ type: sample.value.type, value: sample.count === 1 ? sample.value.value : sample.sum }),
+      ]);
       if (sample.count !== 1) fields.push(["count", sample.count]);
       fields.push(...sorted(item.dimensions));
     } else {

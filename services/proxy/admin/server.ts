@@ -23,14 +23,22 @@ function base(): FastifyInstance {
 /** The admin API, on loopback only. Paths are Envoy's; what changes something is POST; keys never leave. */
 export function buildAdmin(options: AdminOptions): FastifyInstance {
   const server = base();
-  server.get("/ready", async (_request, reply) => reply.code(options.isReady() ? 200 : 503).send(options.isReady() ? "LIVE\n" : "PRE_INITIALIZING\n"));
+  server.get("/ready", async (_request, reply) =>
+    reply.code(options.isReady() ? 200 : 503).send(options.isReady() ? "LIVE\n" : "PRE_INITIALIZING\n"),
+  );
   server.get("/server_info", async () => options.about);
   server.get("/certs", async () => {
     const material = options.certificate();
     if (material === undefined) return { certificates: [] };
     const daysLeft = (material.notAfterMs - Date.now()) / 86_400_000;
     return {
-      certificates: [{ spiffe_id: material.spiffeId, expiration_time: new Date(material.notAfterMs).toISOString(), days_until_expiration: Math.max(0, daysLeft) }],
+      certificates: [
+        {
+          spiffe_id: material.spiffeId,
+          expiration_time: new Date(material.notAfterMs).toISOString(),
+          days_until_expiration: Math.max(0, daysLeft),
+        },
+      ],
     };
   });
   server.get("/clusters", async () =>
@@ -56,7 +64,14 @@ export function buildAdmin(options: AdminOptions): FastifyInstance {
       config: entry.snapshot?.config ?? null,
     })),
     tables: options.followers.flatMap((follower) =>
-      [...follower.followed].map(({ key, state, epoch, sequence, applied }) => ({ table: follower.table, key, state, epoch, sequence, applied })),
+      [...follower.followed].map(({ key, state, epoch, sequence, applied }) => ({
+        table: follower.table,
+        key,
+        state,
+        epoch,
+        sequence,
+        applied,
+      })),
     ),
   }));
   addMetrics(server, options.registry);
@@ -70,7 +85,9 @@ export function buildAdmin(options: AdminOptions): FastifyInstance {
 /** /healthz/ready for whoever starts the workload. */
 export function buildHealth(isReady: () => boolean): FastifyInstance {
   const server = base();
-  server.get("/healthz/ready", async (_request, reply) => reply.code(isReady() ? 200 : 503).send(isReady() ? "ready\n" : "not ready\n"));
+  server.get("/healthz/ready", async (_request, reply) =>
+    reply.code(isReady() ? 200 : 503).send(isReady() ? "ready\n" : "not ready\n"),
+  );
   return server;
 }
 
@@ -82,5 +99,7 @@ export function buildMetrics(registry: Registry): FastifyInstance {
 }
 
 function addMetrics(server: FastifyInstance, registry: Registry): void {
-  server.get("/stats/prometheus", async (_request, reply) => reply.type("text/plain; version=0.0.4; charset=utf-8").send(await registry.metrics()));
+  server.get("/stats/prometheus", async (_request, reply) =>
+    reply.type("text/plain; version=0.0.4; charset=utf-8").send(await registry.metrics()),
+  );
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
 import { Http1ClientConnection } from "../codec/http1-client.ts";
+import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
 import type { ResetReason } from "../stream/stream.ts";
 
 export interface PoolOptions {

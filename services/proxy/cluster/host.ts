@@ -1,6 +1,6 @@
 import type { Peer } from "../stream/record.ts";
-import type { Connector } from "./connector.ts";
 import { ConnectionPool, type PoolOptions } from "./connection-pool.ts";
+import type { Connector } from "./connector.ts";
 
 /** Where a host serves one service port. */
 export interface HostPort {
@@ -20,7 +20,13 @@ export class Host {
   readonly #connector: Connector;
   readonly #options: PoolOptions;
 
-  constructor(peer: Peer, healthy: boolean, ports: ReadonlyMap<number, HostPort>, connector: Connector, options: PoolOptions) {
+  constructor(
+    peer: Peer,
+    healthy: boolean,
+    ports: ReadonlyMap<number, HostPort>,
+    connector: Connector,
+    options: PoolOptions,
+  ) {
     this.peer = peer;
     this.healthy = healthy;
     this.ports = ports;
@@ -34,7 +40,10 @@ export class Host {
     if (existing !== undefined) return existing;
     const target = this.ports.get(servicePort);
     if (target === undefined) return undefined;
-    const pool = new ConnectionPool((events) => this.#connector.connect({ ...target, peer: this.peer, servicePort }, events), this.#options);
+    const pool = new ConnectionPool(
+      (events) => this.#connector.connect({ ...target, peer: this.peer, servicePort }, events),
+      this.#options,
+    );
     this.#pools.set(servicePort, pool);
     return pool;
   }

@@ -71,6 +71,10 @@ export class ChunkedDecoder {
       case "trailer":
         this.#trailerByte(byte);
         return;
+      case "data":
+      case "done":
+        // Handled by `read`.
+        return;
     }
   }
 

@@ -209,7 +209,8 @@ class ClientStream implements UpstreamStream {
     if (end < 0) return -1;
     const response = parseResponseHead(buffer.toString("latin1", start, end), this.#method, this.#limits);
     if (response.status < 200) {
-      if (response.status === 101) throw new Http1Error(502, "http1.unexpected_upgrade", "upgrade that nobody asked for");
+      if (response.status === 101)
+        throw new Http1Error(502, "http1.unexpected_upgrade", "upgrade that nobody asked for");
       this.events.onInterim(response.status);
       return end + 4;
     }
@@ -248,5 +249,3 @@ class ClientStream implements UpstreamStream {
 }
 
 const EMPTY = Buffer.alloc(0);
-
-

@@ -82,7 +82,8 @@ function parseFields(text: string, start: number, limits: Http1Limits): HeaderLi
     while (from < to && isBlank(text.charCodeAt(from))) from++;
     while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
     const value = text.slice(from, to);
-    if (BAD_VALUE.test(value)) throw new Http1Error(400, "http1.invalid_header_value", `invalid value of header ${key}`);
+    if (BAD_VALUE.test(value))
+      throw new Http1Error(400, "http1.invalid_header_value", `invalid value of header ${key}`);
     if (headers.keys.length === limits.maxHeaders) {
       throw new Http1Error(431, "http1.too_many_headers", `more than ${limits.maxHeaders} headers`);
     }
@@ -112,12 +113,20 @@ export function parseRequestHead(text: string, limits: Http1Limits): ParsedReque
   if (!TARGET.test(target)) throw new Http1Error(400, "http1.invalid_url", "invalid request target");
   const minorVersion = version === "HTTP/1.1" ? 1 : version === "HTTP/1.0" ? 0 : undefined;
   if (minorVersion === undefined) {
-    if (/^HTTP\/[0-9]\.[0-9]$/.test(version)) throw new Http1Error(505, "http1.unsupported_version", "HTTP version not supported");
+    if (/^HTTP\/[0-9]\.[0-9]$/.test(version))
+      throw new Http1Error(505, "http1.unsupported_version", "HTTP version not supported");
     throw new Http1Error(400, "http1.invalid_request_line", "invalid HTTP version");
   }
   const headers = parseFields(text, lineEnd + 2, limits);
   const framing = requestFraming(headers);
-  return { method, target, minorVersion, headers, framing, keepAlive: minorVersion === 1 && !hasToken(headers, "connection", "close") };
+  return {
+    method,
+    target,
+    minorVersion,
+    headers,
+    framing,
+    keepAlive: minorVersion === 1 && !hasToken(headers, "connection", "close"),
+  };
 }
 
 /** `method` is that of the request it answers. Throws Http1Error (the status is of no use then). */
@@ -139,9 +148,14 @@ function requestFraming(headers: HeaderList): Framing {
   const length = contentLength(headers);
   if (coding === undefined) return length ?? 0;
   if (length !== undefined) {
-    throw new Http1Error(400, "http1.content_length_and_chunked_not_allowed", "both Content-Length and Transfer-Encoding");
+    throw new Http1Error(
+      400,
+      "http1.content_length_and_chunked_not_allowed",
+      "both Content-Length and Transfer-Encoding",
+    );
   }
-  if (coding !== "chunked") throw new Http1Error(501, "http1.unsupported_transfer_encoding", "unsupported transfer coding");
+  if (coding !== "chunked")
+    throw new Http1Error(501, "http1.unsupported_transfer_encoding", "unsupported transfer coding");
   return "chunked";
 }
 
@@ -151,9 +165,14 @@ function responseFraming(headers: HeaderList, status: number, method: string): F
   if (status < 200 || status === 204 || status === 304 || method === "HEAD") return 0;
   if (coding !== undefined) {
     if (length !== undefined) {
-      throw new Http1Error(502, "http1.content_length_and_chunked_not_allowed", "both Content-Length and Transfer-Encoding");
+      throw new Http1Error(
+        502,
+        "http1.content_length_and_chunked_not_allowed",
+        "both Content-Length and Transfer-Encoding",
+      );
     }
-    if (coding !== "chunked") throw new Http1Error(502, "http1.unsupported_transfer_encoding", "unsupported transfer coding");
+    if (coding !== "chunked")
+      throw new Http1Error(502, "http1.unsupported_transfer_encoding", "unsupported transfer coding");
     return "chunked";
   }
   return length ?? "until-close";
@@ -192,7 +211,17 @@ export function hasToken(headers: HeaderList, key: string, token: string): boole
   return false;
 }
 
-const HOP_BY_HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade"]);
+const HOP_BY_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** Removes what concerns one connection only (RFC 9110 7.6.1); the framing fields among it are made anew. */
 export function removeHopByHop(headers: HeaderList): void {
@@ -223,12 +252,38 @@ export function encodeFields(headers: HeaderList): string {
 }
 
 const REASONS: Readonly<Record<number, string>> = {
-  100: "Continue", 101: "Switching Protocols", 200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
-  301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect", 308: "Permanent Redirect",
-  400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
-  409: "Conflict", 413: "Content Too Large", 421: "Misdirected Request", 426: "Upgrade Required", 429: "Too Many Requests",
-  431: "Request Header Fields Too Large", 499: "Client Closed Request", 500: "Internal Server Error", 501: "Not Implemented",
-  502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+  100: "Continue",
+  101: "Switching Protocols",
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  204: "No Content",
+  206: "Partial Content",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  421: "Misdirected Request",
+  426: "Upgrade Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
 };
 
 export function statusLine(status: number): string {

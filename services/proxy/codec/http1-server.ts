@@ -1,7 +1,16 @@
 import type { Socket } from "node:net";
 import type { DownstreamEvents, DownstreamStream, RequestHead, ResetReason, ResponseHead } from "../stream/stream.ts";
 import { ChunkedDecoder } from "./http1-chunked.ts";
-import { encodeFields, hasToken, Http1Error, type Http1Limits, type ParsedRequest, parseRequestHead, removeHopByHop, statusLine } from "./http1-head.ts";
+import {
+  encodeFields,
+  Http1Error,
+  type Http1Limits,
+  hasToken,
+  type ParsedRequest,
+  parseRequestHead,
+  removeHopByHop,
+  statusLine,
+} from "./http1-head.ts";
 import { MessageWriter } from "./http1-writer.ts";
 
 /** Bytes of later requests that are kept while one is being answered; beyond that the socket is paused. */
@@ -146,7 +155,13 @@ export class Http1ServerConnection {
     removeHopByHop(request.headers);
     const stream = new ServerStream(this, request, expectContinue);
     this.#stream = stream;
-    const head: RequestHead = { method: request.method, authority: target.authority, scheme: target.scheme, path: target.path, headers: request.headers };
+    const head: RequestHead = {
+      method: request.method,
+      authority: target.authority,
+      scheme: target.scheme,
+      path: target.path,
+      headers: request.headers,
+    };
     stream.events = this.#options.onRequest(head, request.framing === 0, stream);
     if (stream.sent) stream.events.onSent();
   }
@@ -165,7 +180,8 @@ export class Http1ServerConnection {
     }
     if (method === "CONNECT") {
       if (!this.#options.acceptConnect) throw new Http1Error(405, "connect_not_allowed", "CONNECT is not allowed here");
-      if (!AUTHORITY.test(target) || !/:[0-9]+$/.test(target)) throw new Http1Error(400, "http1.invalid_url", "CONNECT needs host:port");
+      if (!AUTHORITY.test(target) || !/:[0-9]+$/.test(target))
+        throw new Http1Error(400, "http1.invalid_url", "CONNECT needs host:port");
       return { authority: target, path: "", scheme: "http" };
     }
     if (target.charCodeAt(0) === 0x2f) {
@@ -174,7 +190,8 @@ export class Http1ServerConnection {
     if (target === "*" && method === "OPTIONS") return { authority: host, path: "*", scheme: this.#options.scheme };
     const absolute = /^(https?):\/\/([^/?#]+)([^#]*)$/i.exec(target);
     const authority = absolute?.[2] ?? "";
-    if (absolute === null || !AUTHORITY.test(authority)) throw new Http1Error(400, "http1.invalid_url", "invalid request target");
+    if (absolute === null || !AUTHORITY.test(authority))
+      throw new Http1Error(400, "http1.invalid_url", "invalid request target");
     const rest = absolute[3] ?? "";
     const path = rest.startsWith("/") ? rest : `/${rest}`;
     return { authority, path, scheme: absolute[1]?.toLowerCase() === "https" ? "https" : "http" };
@@ -264,7 +281,10 @@ class ServerStream implements DownstreamStream {
       end = Math.min(buffer.length, start + this.#remaining);
       this.#remaining -= end - start;
       if (this.#remaining === 0) this.receiving = false;
-      this.events?.onData(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end), this.#remaining === 0);
+      this.events?.onData(
+        start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end),
+        this.#remaining === 0,
+      );
     }
     if (!this.receiving && this.sent) this.#done();
     return end;

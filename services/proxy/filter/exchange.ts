@@ -1,8 +1,8 @@
-import type { ServiceRoute } from "../route/service-route.ts";
-import { type Peer, type RequestRecord, UNKNOWN_PEER } from "../stream/record.ts";
-import { plainHead } from "../stream/local-reply.ts";
-import type { DownstreamEvents, DownstreamStream, RequestHead, ResetReason, ResponseHead } from "../stream/stream.ts";
 import type { ServiceSnapshot } from "../mesh/service-snapshot.ts";
+import type { ServiceRoute } from "../route/service-route.ts";
+import { plainHead } from "../stream/local-reply.ts";
+import { type Peer, type RequestRecord, UNKNOWN_PEER } from "../stream/record.ts";
+import type { DownstreamEvents, DownstreamStream, RequestHead, ResetReason, ResponseHead } from "../stream/stream.ts";
 import type { Filter } from "./filter.ts";
 
 /** Body bytes that wait for an upstream (and are kept for a retry) before the client is made to wait. */
@@ -40,7 +40,13 @@ export class Exchange implements DownstreamEvents {
   #held: Buffer[] = [];
   #taker: BodyTaker | undefined;
 
-  constructor(head: RequestHead, end: boolean, downstream: DownstreamStream, record: RequestRecord, filters: readonly Filter[]) {
+  constructor(
+    head: RequestHead,
+    end: boolean,
+    downstream: DownstreamStream,
+    record: RequestRecord,
+    filters: readonly Filter[],
+  ) {
     this.head = head;
     this.requestEnded = end;
     this.downstream = downstream;

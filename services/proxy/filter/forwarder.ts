@@ -1,6 +1,6 @@
-import type { Http1ClientConnection } from "../codec/http1-client.ts";
 import type { ConnectionPool, PoolWaiter } from "../cluster/connection-pool.ts";
 import type { Host } from "../cluster/host.ts";
+import type { Http1ClientConnection } from "../codec/http1-client.ts";
 import type { ResetReason, ResponseHead, UpstreamEvents, UpstreamStream } from "../stream/stream.ts";
 import { BODY_BUFFER_BYTES, type BodyTaker, type Exchange } from "./exchange.ts";
 import type { ForwardPlan } from "./router.ts";
@@ -134,7 +134,13 @@ export class Forwarder implements BodyTaker {
       exchange.abort("upstream_reset_after_response_started{connection_termination}", "UC");
       return;
     }
-    if (reason === "connection-closed" && attempt.reused && !this.#freshRetried && this.replayable && IDEMPOTENT.has(exchange.head.method)) {
+    if (
+      reason === "connection-closed" &&
+      attempt.reused &&
+      !this.#freshRetried &&
+      this.replayable &&
+      IDEMPOTENT.has(exchange.head.method)
+    ) {
       this.#freshRetried = true;
       attempt.release();
       this.#try(true, attempt.host);
@@ -213,16 +219,33 @@ export class Forwarder implements BodyTaker {
     switch (reason) {
       case "connect-failure":
       case "connect-timeout":
-        this.#answer(503, "upstream_reset_before_response_started{connection_failure}", `${retried}UF`, unavailable(message));
+        this.#answer(
+          503,
+          "upstream_reset_before_response_started{connection_failure}",
+          `${retried}UF`,
+          unavailable(message),
+        );
         return;
       case "overflow":
-        this.#answer(503, "upstream_reset_before_response_started{overflow}", "UO", unavailable("overflow"), { "x-envoy-overloaded": "true" });
+        this.#answer(503, "upstream_reset_before_response_started{overflow}", "UO", unavailable("overflow"), {
+          "x-envoy-overloaded": "true",
+        });
         return;
       case "protocol-error":
-        this.#answer(502, "upstream_reset_before_response_started{protocol_error}", "UPE", "the upstream's answer is not valid HTTP/1.1\n");
+        this.#answer(
+          502,
+          "upstream_reset_before_response_started{protocol_error}",
+          "UPE",
+          "the upstream's answer is not valid HTTP/1.1\n",
+        );
         return;
       default:
-        this.#answer(503, "upstream_reset_before_response_started{connection_termination}", `${retried}UC`, unavailable("connection termination"));
+        this.#answer(
+          503,
+          "upstream_reset_before_response_started{connection_termination}",
+          `${retried}UC`,
+          unavailable("connection termination"),
+        );
     }
   }
 

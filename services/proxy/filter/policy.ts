@@ -13,7 +13,10 @@ export class PolicyFilter implements Filter {
   readonly #recordOf: (exchange: Exchange) => RequestRecord;
 
   /** `recordOf`: as what the request is judged, which at a gateway is not what it is forwarded as. */
-  constructor(check: CheckRequestPolicy, recordOf: (exchange: Exchange) => RequestRecord = (exchange) => exchange.record) {
+  constructor(
+    check: CheckRequestPolicy,
+    recordOf: (exchange: Exchange) => RequestRecord = (exchange) => exchange.record,
+  ) {
     this.#check = check;
     this.#recordOf = recordOf;
   }

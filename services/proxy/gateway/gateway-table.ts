@@ -3,7 +3,7 @@ import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
 import { GatewayConfig, tableKey } from "../../../shared/wire/index.ts";
 import type { Directory } from "../mesh/directory.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
-import { compileCondition, type Condition } from "../route/service-route.ts";
+import { type Condition, compileCondition } from "../route/service-route.ts";
 
 /** Where a gateway sends requests that satisfy the conditions. */
 export interface GatewayRoute {
@@ -61,7 +61,11 @@ export class GatewayTable {
         return;
       }
       this.#swap(routes);
-      this.#follow.setApplied({ epoch: this.#follow.epoch, sequence: this.#follow.sequence, revision: config.revision });
+      this.#follow.setApplied({
+        epoch: this.#follow.epoch,
+        sequence: this.#follow.sequence,
+        revision: config.revision,
+      });
     } catch (error) {
       this.#follow.setApplied({ ...this.#follow.applied, reason: errorMessage(error) });
     }

@@ -16,7 +16,13 @@ export function createGatewayListener(self: Peer, stack: readonly Filter[], cloc
       scheme: "http",
       acceptConnect: false,
       onRequest(head, end, stream) {
-        const exchange = new Exchange(head, end, stream, new RequestRecord("outbound", head, self, UNKNOWN_PEER, false), stack);
+        const exchange = new Exchange(
+          head,
+          end,
+          stream,
+          new RequestRecord("outbound", head, self, UNKNOWN_PEER, false),
+          stack,
+        );
         exchange.edgeSource = source;
         exchange.resume();
         return exchange;

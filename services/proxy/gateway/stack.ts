@@ -1,15 +1,15 @@
-import { FaultFilter } from "../filter/fault.ts";
 import type { Exchange } from "../filter/exchange.ts";
+import { FaultFilter } from "../filter/fault.ts";
 import type { Filter } from "../filter/filter.ts";
 import { type CheckRequestPolicy, PolicyFilter } from "../filter/policy.ts";
 import { RequestIdFilter } from "../filter/request-id.ts";
 import { RouterFilter } from "../filter/router.ts";
 import { TelemetryFilter } from "../filter/telemetry.ts";
+import type { Directory, Lookup } from "../mesh/directory.ts";
 import { forwardByRoute } from "../outbound/forward.ts";
 import { routeTo } from "../outbound/resolve.ts";
 import { matchRoute } from "../route/service-route.ts";
 import { type Peer, RequestRecord } from "../stream/record.ts";
-import type { Directory, Lookup } from "../mesh/directory.ts";
 import type { GatewayTable } from "./gateway-table.ts";
 
 export interface GatewayOptions {
@@ -25,12 +25,20 @@ export function gatewayStack(options: GatewayOptions): readonly Filter[] {
   const edge = new EdgeRecords(options.self);
   return [
     new TelemetryFilter(options.sinks),
-    { name: "edge-telemetry", onComplete: (exchange) => options.sinks.forEach((sink) => sink(edge.finished(exchange))) },
+    {
+      name: "edge-telemetry",
+      onComplete(exchange) {
+        const record = edge.finished(exchange);
+        for (const sink of options.sinks) sink(record);
+      },
+    },
     new RequestIdFilter(false),
     new PolicyFilter(options.check, (exchange) => edge.of(exchange)),
     new GatewayRouteFilter(options),
     new FaultFilter(),
-    new RouterFilter((exchange) => (exchange.route === undefined ? undefined : forwardByRoute(exchange, exchange.route))),
+    new RouterFilter((exchange) =>
+      exchange.route === undefined ? undefined : forwardByRoute(exchange, exchange.route),
+    ),
   ];
 }
 

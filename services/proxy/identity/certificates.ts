@@ -15,7 +15,8 @@ import { IdentityFile } from "./state-file.ts";
  * certificate that is still valid is taken at once, so a restarted proxy needs neither CA nor bus. At half its life
  * (give or take 1 %, so that a fleet started together does not renew together) it is replaced; while that fails it is
  * tried again with jittered back-off, never rarer than a tenth of the life that is left, and the old one goes on
- * serving. An answer is believed only when it is for this identity and this key and signed by a root that it names.
+ * serving. Without one it is tried every two seconds at least. A new trust bundle is a sign of a CA that has come back, so
+ * whoever waits tries again soon after it. An answer is believed only when it is for this identity and this key and signed by a root that it names.
  *
  * Trust is the published bundle, once that has been seen, plus the roots of a certificate received since: a CA signs
  * only while its root is published, so its answer can at most be ahead of the broadcast. A bundle without the root of
@@ -29,6 +30,10 @@ const RENEW_AT = 0.5;
 const RENEW_JITTER = 0.01;
 const RETRY = { baseMs: 250, maxMs: 15_000 } as const;
 const MIN_RETRY_MS = 20;
+/** Longest wait of a workload that has no valid certificate. */
+const URGENT_RETRY_MS = 2_000;
+/** Over which those who wait spread when a new bundle calls them. */
+const BUNDLE_SPREAD_MS = 500;
 /** setTimeout's limit. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -62,6 +67,7 @@ export class WorkloadCertificates {
   #follow: Follow | undefined;
   #revision = 0;
   #isRequesting = false;
+  #isFailing = false;
   #cancelTimer = () => {};
   #stopWatching: (() => void)[] = [];
   #saving: Promise<void> = Promise.resolve();
@@ -71,7 +77,9 @@ export class WorkloadCertificates {
     this.#file = new IdentityFile(options.stateDir);
     this.#random = options.random ?? Math.random;
     this.#backoff = new Backoff(RETRY, this.#random);
-    this.#renewals = options.metrics?.counter("certificate_requests_total", "Certificates asked of the CA.", ["outcome"]);
+    this.#renewals = options.metrics?.counter("certificate_requests_total", "Certificates asked of the CA.", [
+      "outcome",
+    ]);
     options.metrics?.gauge("certificate_expiry_seconds", "Seconds until the own certificate expires.", [], (gauge) =>
       gauge.set(this.secondsLeft),
     );
@@ -164,15 +172,23 @@ export class WorkloadCertificates {
       if (this.#stopping.signal.aborted) return;
       this.#adopt(material);
       this.#backoff.reset();
+      this.#isFailing = false;
       this.#renewals?.inc({ outcome: "signed" });
-      log.info({ spiffeId: material.spiffeId, notAfter: new Date(material.notAfterMs).toISOString() }, "new certificate");
+      log.info(
+        { spiffeId: material.spiffeId, notAfter: new Date(material.notAfterMs).toISOString() },
+        "new certificate",
+      );
       this.#save(material);
       delayMs = this.#renewalDelayMs(material);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       delayMs = this.#retryDelayMs();
+      this.#isFailing = true;
       this.#renewals?.inc({ outcome: "failed" });
-      log.warn({ reason: errorMessage(error), secondsLeft: Math.round(this.secondsLeft), retryMs: Math.round(delayMs) }, "no new certificate");
+      log.warn(
+        { reason: errorMessage(error), secondsLeft: Math.round(this.secondsLeft), retryMs: Math.round(delayMs) },
+        "no new certificate",
+      );
     } finally {
       this.#isRequesting = false;
     }
@@ -181,7 +197,7 @@ export class WorkloadCertificates {
 
   #retryDelayMs(): number {
     const leftMs = this.secondsLeft * 1000;
-    const patienceMs = leftMs > 0 ? leftMs / 10 : RETRY.maxMs;
+    const patienceMs = leftMs > 0 ? leftMs / 10 : URGENT_RETRY_MS;
     return Math.max(MIN_RETRY_MS, Math.min(this.#backoff.nextMs(), patienceMs));
   }
 
@@ -226,9 +242,12 @@ export class WorkloadCertificates {
   #applyBundle(bundle: TrustBundle): void {
     const before = this.#current;
     if (before !== undefined && bundle.trustDomain !== before.trustDomain) {
-      throw new WireError(`the bundle is of trust domain ${bundle.trustDomain}, the own certificate of ${before.trustDomain}`);
+      throw new WireError(
+        `the bundle is of trust domain ${bundle.trustDomain}, the own certificate of ${before.trustDomain}`,
+      );
     }
     this.#bundle = bundle;
+    if (this.#isFailing) this.#schedule(BUNDLE_SPREAD_MS * this.#random());
     if (before === undefined) return;
     const rootsPem = bundle.roots.map(toPem).join("");
     if (rootsPem === before.rootsPem) return;
@@ -236,10 +255,18 @@ export class WorkloadCertificates {
     this.#adopt(after);
     this.#save(after);
     try {
-      const candidate = { chain: fromPem(before.certPem), roots: bundle.roots, keyPem: before.keyPem, issuedMs: before.issuedMs };
+      const candidate = {
+        chain: fromPem(before.certPem),
+        roots: bundle.roots,
+        keyPem: before.keyPem,
+        issuedMs: before.issuedMs,
+      };
       verifiedMaterial(candidate, this.#options.identity, before.issuedMs, 0);
     } catch (error) {
-      this.#options.log.warn({ reason: errorMessage(error) }, "the new trust bundle does not hold the own certificate: asking for another");
+      this.#options.log.warn(
+        { reason: errorMessage(error) },
+        "the new trust bundle does not hold the own certificate: asking for another",
+      );
       this.#schedule(0);
     }
   }
@@ -261,7 +288,9 @@ export class WorkloadCertificates {
   #save(material: IdentityMaterial): void {
     this.#saving = this.#saving
       .then(() => this.#file.write(material))
-      .catch((error: unknown) => this.#options.log.error({ reason: errorMessage(error) }, "the certificate is not stored"));
+      .catch((error: unknown) =>
+        this.#options.log.error({ reason: errorMessage(error) }, "the certificate is not stored"),
+      );
   }
 }
 

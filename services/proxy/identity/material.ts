@@ -40,10 +40,17 @@ export function verifiedMaterial(
   if (leaf === undefined) throw new WireError("there is no certificate");
   const spiffeId = spiffeIdOf({ subjectaltname: leaf.subjectAltName ?? "" });
   const name = spiffeId === undefined ? undefined : parseSpiffe(spiffeId);
-  if (spiffeId === undefined || name?.namespace !== identity.namespace || name.serviceAccount !== identity.serviceAccount) {
-    throw new WireError(`the certificate is for ${spiffeId ?? "nobody"}, not for ${identity.namespace}/${identity.serviceAccount}`);
+  if (
+    spiffeId === undefined ||
+    name?.namespace !== identity.namespace ||
+    name.serviceAccount !== identity.serviceAccount
+  ) {
+    throw new WireError(
+      `the certificate is for ${spiffeId ?? "nobody"}, not for ${identity.namespace}/${identity.serviceAccount}`,
+    );
   }
-  if (!leaf.checkPrivateKey(createPrivateKey(candidate.keyPem))) throw new WireError("the certificate is for another key");
+  if (!leaf.checkPrivateKey(createPrivateKey(candidate.keyPem)))
+    throw new WireError("the certificate is for another key");
   const notAfterMs = Date.parse(leaf.validTo);
   if (!(notAfterMs > nowMs)) throw new WireError(`the certificate expired at ${leaf.validTo}`);
   if (!isSignedByOneOf(chain, roots)) throw new WireError("no trusted root has signed the certificate");
@@ -63,7 +70,9 @@ export function verifiedMaterial(
 function isSignedByOneOf(chain: readonly X509Certificate[], roots: readonly X509Certificate[]): boolean {
   return chain.every((certificate, i) => {
     const next = chain[i + 1];
-    return (next === undefined ? roots : [next]).some((issuer) => certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
+    return (next === undefined ? roots : [next]).some(
+      (issuer) => certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey),
+    );
   });
 }
 
@@ -77,7 +86,10 @@ export function parseCertificate(der: Uint8Array): X509Certificate {
 }
 
 export function toPem(der: Uint8Array): string {
-  const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(der)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }
 

@@ -30,7 +30,12 @@ export class IdentityFile {
     }
     try {
       const { certPem, keyPem, rootsPem, issuedMs } = JSON.parse(text) as Record<string, unknown>;
-      if (typeof certPem !== "string" || typeof keyPem !== "string" || typeof rootsPem !== "string" || typeof issuedMs !== "number") {
+      if (
+        typeof certPem !== "string" ||
+        typeof keyPem !== "string" ||
+        typeof rootsPem !== "string" ||
+        typeof issuedMs !== "number"
+      ) {
         throw new WireError("a field is missing");
       }
       return { chain: fromPem(certPem), keyPem, roots: fromPem(rootsPem), issuedMs };

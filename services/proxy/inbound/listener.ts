@@ -38,7 +38,13 @@ export class InboundListener {
 
   constructor(options: InboundListenerOptions, material: IdentityMaterial) {
     this.#options = options;
-    this.#server = createServer({ ...contextOptions(material), requestCert: true, rejectUnauthorized: true, ALPNProtocols: [LATEEN_ALPN], handshakeTimeout: HANDSHAKE_MS });
+    this.#server = createServer({
+      ...contextOptions(material),
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: [LATEEN_ALPN],
+      handshakeTimeout: HANDSHAKE_MS,
+    });
     this.#ownExpiryMs = material.notAfterMs;
     this.listener = new Listener(this.#server, options.clock);
     this.#server.on("secureConnection", (socket) => this.#accept(socket));
@@ -102,7 +108,10 @@ export class InboundListener {
     const source: Peer = {
       namespace: parseSpiffe(principal)?.namespace ?? "",
       service: hello.sourceService,
-      host: hello.sourceService === "" ? "" : `${hello.sourceService}.${parseSpiffe(principal)?.namespace ?? ""}.svc.cluster.local`,
+      host:
+        hello.sourceService === ""
+          ? ""
+          : `${hello.sourceService}.${parseSpiffe(principal)?.namespace ?? ""}.svc.cluster.local`,
       workload: hello.sourceWorkload,
       instance: hello.sourceInstance,
       principal,
@@ -116,7 +125,13 @@ export class InboundListener {
       scheme: "http",
       acceptConnect: false,
       onRequest(head, end, stream) {
-        const exchange = new Exchange(head, end, stream, new RequestRecord("inbound", head, source, destination, true), stack);
+        const exchange = new Exchange(
+          head,
+          end,
+          stream,
+          new RequestRecord("inbound", head, source, destination, true),
+          stack,
+        );
         exchange.servicePort = hello.port;
         exchange.resume();
         return exchange;

@@ -1,10 +1,17 @@
-import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
 import { errorMessage } from "../../../shared/base/index.ts";
-import { type Endpoint, EndpointSet, type Route, ServiceConfig, tableKey, type TrafficPolicy } from "../../../shared/wire/index.ts";
+import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
+import {
+  type Endpoint,
+  EndpointSet,
+  type Route,
+  ServiceConfig,
+  type TrafficPolicy,
+  tableKey,
+} from "../../../shared/wire/index.ts";
 import { Cluster } from "../cluster/cluster.ts";
-import { Host, type HostPort } from "../cluster/host.ts";
 import type { PoolOptions } from "../cluster/connection-pool.ts";
 import type { Connector } from "../cluster/connector.ts";
+import { Host, type HostPort } from "../cluster/host.ts";
 import { compileRoutes, isSource } from "../route/service-route.ts";
 import type { Peer } from "../stream/record.ts";
 import type { ServiceSnapshot } from "./service-snapshot.ts";
@@ -165,7 +172,13 @@ export class ServiceEntry {
 
   /** A host that only changed its health keeps its connections. */
   #updateHost(endpoint: Endpoint): void {
-    const identity = JSON.stringify([endpoint.address, endpoint.ports, endpoint.labels, endpoint.principal, endpoint.plaintext]);
+    const identity = JSON.stringify([
+      endpoint.address,
+      endpoint.ports,
+      endpoint.labels,
+      endpoint.principal,
+      endpoint.plaintext,
+    ]);
     const known = this.#hosts.get(endpoint.instance);
     if (known?.identity === identity) {
       known.host.healthy = endpoint.healthy;
@@ -173,7 +186,10 @@ export class ServiceEntry {
     }
     known?.host.close();
     const ports = new Map<number, HostPort>(
-      endpoint.ports.map((port) => [port.number, { address: endpoint.address, port: port.addressPort, plaintext: endpoint.plaintext }]),
+      endpoint.ports.map((port) => [
+        port.number,
+        { address: endpoint.address, port: port.addressPort, plaintext: endpoint.plaintext },
+      ]),
     );
     const peer: Peer = {
       namespace: this.namespace,
@@ -191,14 +207,18 @@ export class ServiceEntry {
   }
 
   #updateCluster({ labels, cluster }: VersionCluster): void {
-    const hosts = [...this.#hosts.values()].map((entry) => entry.host).filter((host) => hasLabels(host.peer.labels, labels));
+    const hosts = [...this.#hosts.values()]
+      .map((entry) => entry.host)
+      .filter((host) => hasLabels(host.peer.labels, labels));
     cluster.update(hosts, this.#policyFor(labels)?.loadBalancing || "ROUND_ROBIN");
   }
 
   /** Labels must be equal, not a part: a policy for all versions is not one for each of them. */
   #policyFor(labels: Labels): TrafficPolicy | undefined {
     const key = labelsKey(labels);
-    return this.#config?.policies.find((policy) => isSource(policy.source, this.#deps.self) && labelsKey(policy.labels) === key);
+    return this.#config?.policies.find(
+      (policy) => isSource(policy.source, this.#deps.self) && labelsKey(policy.labels) === key,
+    );
   }
 
   #rebuild(): void {
@@ -276,7 +296,8 @@ export class ServiceEntry {
   #clusterOf(route: Route, index: number): Cluster {
     const destination = route.destinations[index]?.destination;
     if (destination === null || destination === undefined) return this.cluster({});
-    if (destination.namespace === this.namespace && destination.service === this.name) return this.cluster(destination.labels);
+    if (destination.namespace === this.namespace && destination.service === this.name)
+      return this.cluster(destination.labels);
     return this.#deps.entry(destination.namespace, destination.service).cluster(destination.labels);
   }
 

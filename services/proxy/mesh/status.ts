@@ -81,7 +81,9 @@ export class StatusPublisher {
 
   #onlyRejections(): void {
     const { applied } = this.status();
-    const rejections = (applied ?? []).flatMap((key) => (key.rejected ? [`${key.table}/${key.key} ${key.rejected}`] : [])).join("\n");
+    const rejections = (applied ?? [])
+      .flatMap((key) => (key.rejected ? [`${key.table}/${key.key} ${key.rejected}`] : []))
+      .join("\n");
     if (rejections === this.#rejections) return;
     this.#rejections = rejections;
     if (rejections !== "") this.#publish();

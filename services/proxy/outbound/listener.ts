@@ -15,7 +15,13 @@ export function createOutboundListener(self: Peer, stack: readonly Filter[], clo
       scheme: "http",
       acceptConnect: true,
       onRequest(head, end, stream) {
-        const exchange = new Exchange(head, end, stream, new RequestRecord("outbound", head, self, UNKNOWN_PEER, false), stack);
+        const exchange = new Exchange(
+          head,
+          end,
+          stream,
+          new RequestRecord("outbound", head, self, UNKNOWN_PEER, false),
+          stack,
+        );
         exchange.resume();
         return exchange;
       },

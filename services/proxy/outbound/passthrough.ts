@@ -39,7 +39,10 @@ export class Passthrough {
     if (cluster === undefined) {
       cluster = new Cluster(`passthrough|${key}`);
       const ports = new Map([[port, { address, port, plaintext: true }]]);
-      cluster.update([new Host({ ...UNKNOWN_PEER, host, ip: address, port }, true, ports, this.#connector, this.#pool)], "ROUND_ROBIN");
+      cluster.update(
+        [new Host({ ...UNKNOWN_PEER, host, ip: address, port }, true, ports, this.#connector, this.#pool)],
+        "ROUND_ROBIN",
+      );
       this.#clusters.set(key, cluster);
     }
     return { cluster, servicePort: port, timeoutMs: TIMEOUT_MS, attempts: 0, perTryTimeoutMs: 0 };

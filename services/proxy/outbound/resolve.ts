@@ -16,7 +16,13 @@ export function splitAuthority(authority: string): { host: string; port: number 
 export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort: number | undefined): boolean {
   const { record } = exchange;
   const port = portOf(snapshot, namedPort);
-  record.destination = { ...UNKNOWN_PEER, namespace: snapshot.namespace, service: snapshot.name, host: snapshot.host, port: port ?? 0 };
+  record.destination = {
+    ...UNKNOWN_PEER,
+    namespace: snapshot.namespace,
+    service: snapshot.name,
+    host: snapshot.host,
+    port: port ?? 0,
+  };
   const route = port === undefined ? undefined : matchRoute(snapshot.routes, exchange.head);
   if (port === undefined || route === undefined) {
     exchange.reply(404, "route_not_found", "NR", "");

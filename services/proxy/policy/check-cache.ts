@@ -79,7 +79,11 @@ export class CheckCache {
     read: AttributeReader,
     nowMs: number,
     answer: CheckAnswer,
-    validity: { readonly referenced: readonly ReferencedAttribute[]; readonly validMs: number; readonly validUses: number },
+    validity: {
+      readonly referenced: readonly ReferencedAttribute[];
+      readonly validMs: number;
+      readonly validUses: number;
+    },
   ): void {
     if (!(validity.validMs > 0) || validity.validUses <= 0) return;
     const key = signature(this.#shapeOf(scope, validity.referenced), read);

@@ -84,7 +84,11 @@ export class CheckClient {
     this.#hedgeMs = options.hedgeMs ?? 20;
     this.#maxInFlight = options.maxInFlight ?? 4096;
     this.#cache = options.cache ?? new CheckCache();
-    this.#outcomes = options.metrics?.counter("checks_total", "Requests checked against policy, by where the answer came from.", ["source"]);
+    this.#outcomes = options.metrics?.counter(
+      "checks_total",
+      "Requests checked against policy, by where the answer came from.",
+      ["source"],
+    );
   }
 
   /** Why Mixer was last not asked with success; empty when it never failed. */
@@ -146,10 +150,15 @@ export class CheckClient {
         attributes,
         quotas: [...quotas],
       });
-      if (response.code === GRPC_INTERNAL) return this.#failed(state, response.message || "Mixer had an internal error");
+      if (response.code === GRPC_INTERNAL)
+        return this.#failed(state, response.message || "Mixer had an internal error");
       const answer: CheckAnswer = { code: response.code, message: response.message };
-      if (isKept(response, quotas)) this.#cache.store(state.scope, read, this.#options.clock.monotonic(), answer, response);
+      if (isKept(response, quotas))
+        this.#cache.store(state.scope, read, this.#options.clock.monotonic(), answer, response);
       this.#outcomes?.inc({ source: "mixer" });
+      if (answer.code === GRPC_OK && isExhausted(response, quotas)) {
+        return { code: GRPC_RESOURCE_EXHAUSTED, message: answer.message, source: "mixer" };
+      }
       return { ...answer, source: "mixer" };
     } catch (error) {
       return this.#failed(state, errorMessage(error));
@@ -200,6 +209,13 @@ export class CheckClient {
     if (state.failOpen) return FAIL_OPEN;
     return { code: GRPC_UNAVAILABLE, message: "policy could not be checked in time", source };
   }
+}
+
+/** Mixer says what it granted; less than was asked for is a refusal. */
+function isExhausted(response: CheckResponse, quotas: readonly QuotaRequestInput[]): boolean {
+  return response.quotas.some(
+    ({ quota, granted }) => granted < (quotas.find((asked) => asked.quota === quota)?.amount ?? 0),
+  );
 }
 
 /** An answer that a quota had a part in is not kept, but for "allowed": whoever is to be charged asks again anyway. */

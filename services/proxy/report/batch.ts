@@ -76,7 +76,10 @@ function packAttribute(reference: string, value: AttributeValue, words: WordTabl
     default:
       if (value instanceof Uint8Array) return type === "IP_ADDRESS" ? { name, ipAddress: value } : undefined;
       if (type !== "STRING_MAP") return undefined;
-      return { name, stringMap: { words: Object.entries(value).flatMap(([key, text]) => [words.indexOf(key), words.indexOf(text)]) } };
+      return {
+        name,
+        stringMap: { words: Object.entries(value).flatMap(([key, text]) => [words.indexOf(key), words.indexOf(text)]) },
+      };
   }
 }
 

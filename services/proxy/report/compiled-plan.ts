@@ -45,7 +45,9 @@ export function compileSide<R>(
 ): CompiledSide<R> | undefined {
   if (plan === undefined || plan === null) return undefined;
   const read = (references: readonly string[]): ReadAttribute<R>[] =>
-    references.filter((reference) => referenceType(reference) !== undefined).map((reference) => ({ reference, read: compileReader(reference) }));
+    references
+      .filter((reference) => referenceType(reference) !== undefined)
+      .map((reference) => ({ reference, read: compileReader(reference) }));
   return {
     prefix,
     outbound,

@@ -1,8 +1,23 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, errorMessage, jittered, MeshError, sleep, TimeoutError, UnavailableError } from "../../../shared/base/index.ts";
+import {
+  type Clock,
+  errorMessage,
+  jittered,
+  MeshError,
+  sleep,
+  TimeoutError,
+  UnavailableError,
+} from "../../../shared/base/index.ts";
 import type { Bus } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
-import { type Input, type Plan, type ProxyIdentity, ReportAck, ReportBatch, type ReportRowInput } from "../../../shared/wire/index.ts";
+import {
+  type Input,
+  type Plan,
+  type ProxyIdentity,
+  ReportAck,
+  ReportBatch,
+  type ReportRowInput,
+} from "../../../shared/wire/index.ts";
 import { packRow, WordTable } from "./batch.ts";
 import { type CompiledReportPlan, type CompileReader, compilePlan } from "./compiled-plan.ts";
 import { type Row, RowTable, type RowTableOptions } from "./row-table.ts";
@@ -169,11 +184,15 @@ export class Reporter<R> {
         if (error instanceof MeshError && !error.retryable) {
           this.#outcomes?.inc({ outcome: "refused" });
           this.#lost += pending.reports;
-          log.error({ reason: errorMessage(error), reports: pending.reports }, "a report batch was refused and is dropped");
+          log.error(
+            { reason: errorMessage(error), reports: pending.reports },
+            "a report batch was refused and is dropped",
+          );
           return true;
         }
         this.#outcomes?.inc({ outcome: "unanswered" });
-        if (!this.#isFailing) log.warn({ reason: errorMessage(error), replica: target }, "reports are not acknowledged");
+        if (!this.#isFailing)
+          log.warn({ reason: errorMessage(error), replica: target }, "reports are not acknowledged");
         this.#isFailing = true;
         if (target === undefined || !this.#options.bus.connected) return false;
         pending.silences = error instanceof UnavailableError ? SILENCES_TO_LEAVE : pending.silences + 1;
@@ -188,7 +207,8 @@ export class Reporter<R> {
     const { bus, identity, ackTimeoutMs = 1_000 } = this.#options;
     const subject = replica === undefined ? bus.subjects.report(identity) : bus.subjects.reportTo(identity, replica);
     const ack = await bus.request(subject, ReportBatch, pending.message, ReportAck, { timeoutMs: ackTimeoutMs });
-    if (ack.sequence !== pending.sequence) throw new TimeoutError(`batch ${pending.sequence}: ${ack.sequence} was acknowledged instead`);
+    if (ack.sequence !== pending.sequence)
+      throw new TimeoutError(`batch ${pending.sequence}: ${ack.sequence} was acknowledged instead`);
     return ack;
   }
 
@@ -242,7 +262,8 @@ export class Reporter<R> {
 function estimatedBytes(row: ReportRowInput): number {
   let bytes = 32;
   for (const attribute of row.attributes ?? []) bytes += 24 + (attribute.stringMap?.words?.length ?? 0) * 4;
-  for (const value of row.values ?? []) bytes += 32 + (value.buckets?.length ?? 0) * 5 + (value.bounds?.length ?? 0) * 8;
+  for (const value of row.values ?? [])
+    bytes += 32 + (value.buckets?.length ?? 0) * 5 + (value.bounds?.length ?? 0) * 8;
   return bytes;
 }
 

@@ -111,7 +111,11 @@ export class RowTable<R> {
         each: false,
         attributes: groupBy.map((attribute) => attribute.read(record)),
         count: 0,
-        values: values.map(({ bounds }) => ({ sum: 0, count: 0, buckets: new Array<number>(bounds.length + 1).fill(0) })),
+        values: values.map(({ bounds }) => ({
+          sum: 0,
+          count: 0,
+          buckets: new Array<number>(bounds.length + 1).fill(0),
+        })),
         firstMs: nowMs,
         lastMs: nowMs,
       };

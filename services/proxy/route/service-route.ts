@@ -1,8 +1,8 @@
 import { RE2JS } from "re2js";
 import type { HeaderMatch, Route, SourceSelector } from "../../../shared/wire/index.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import type { Peer } from "../stream/record.ts";
 import type { HeaderList } from "../stream/header-list.ts";
+import type { Peer } from "../stream/record.ts";
 import type { RequestHead } from "../stream/stream.ts";
 import { WeightedChoice } from "./weighted-choice.ts";
 
@@ -30,8 +30,11 @@ export interface Condition {
 /** Whether a rule for certain callers is meant for this one. */
 export function isSource(selector: SourceSelector | null | undefined, caller: Peer): boolean {
   if (selector === null || selector === undefined) return true;
-  if (selector.service !== "" && (selector.service !== caller.service || selector.namespace !== caller.namespace)) return false;
-  return Object.entries(selector.labels).every(([key, value]) => Object.hasOwn(caller.labels, key) && caller.labels[key] === value);
+  if (selector.service !== "" && (selector.service !== caller.service || selector.namespace !== caller.namespace))
+    return false;
+  return Object.entries(selector.labels).every(
+    ([key, value]) => Object.hasOwn(caller.labels, key) && caller.labels[key] === value,
+  );
 }
 
 export function compileCondition(match: HeaderMatch): Condition {
@@ -49,7 +52,11 @@ export function compileCondition(match: HeaderMatch): Condition {
 }
 
 /** The routes that apply to `caller`, up to and including the first that matches every request. */
-export function compileRoutes(routes: readonly Route[], caller: Peer, clusterOf: (route: Route, index: number) => Cluster): ServiceRoute[] {
+export function compileRoutes(
+  routes: readonly Route[],
+  caller: Peer,
+  clusterOf: (route: Route, index: number) => Cluster,
+): ServiceRoute[] {
   const compiled: ServiceRoute[] = [];
   for (const route of routes) {
     if (!isSource(route.match?.source, caller)) continue;
@@ -58,7 +65,12 @@ export function compileRoutes(routes: readonly Route[], caller: Peer, clusterOf:
     compiled.push({
       rule: route.rule,
       conditions: headers.map(compileCondition),
-      clusters: new WeightedChoice(route.destinations.map((destination, index) => ({ value: clusterOf(route, index), weight: destination.weight }))),
+      clusters: new WeightedChoice(
+        route.destinations.map((destination, index) => ({
+          value: clusterOf(route, index),
+          weight: destination.weight,
+        })),
+      ),
       config: route,
       matchedPrefix: prefix ?? undefined,
     });
@@ -68,7 +80,10 @@ export function compileRoutes(routes: readonly Route[], caller: Peer, clusterOf:
 }
 
 /** The first route whose conditions all hold. */
-export function matchRoute<R extends { readonly conditions: readonly Condition[] }>(routes: readonly R[], head: RequestHead): R | undefined {
+export function matchRoute<R extends { readonly conditions: readonly Condition[] }>(
+  routes: readonly R[],
+  head: RequestHead,
+): R | undefined {
   for (const route of routes) if (satisfies(route.conditions, head)) return route;
   return undefined;
 }
@@ -76,7 +91,7 @@ export function matchRoute<R extends { readonly conditions: readonly Condition[]
 /** The first condition that fails is the reason a rule was passed over. */
 export function failedCondition(conditions: readonly Condition[], head: RequestHead): Condition | undefined {
   return conditions.find((condition) => {
-    const value = valueOf(head, condition.name);
+    const value = partOf(head, condition.name);
     return value === undefined || !condition.test(value);
   });
 }
@@ -85,7 +100,7 @@ function satisfies(conditions: readonly Condition[], head: RequestHead): boolean
   return conditions.length === 0 || failedCondition(conditions, head) === undefined;
 }
 
-function valueOf(head: RequestHead, name: string): string | undefined {
+function partOf(head: RequestHead, name: string): string | undefined {
   switch (name) {
     case "uri":
       return pathOf(head);

@@ -14,11 +14,13 @@ export class WeightedChoice<T> {
 
   constructor(items: readonly { readonly value: T; readonly weight: number }[], random: () => number = Math.random) {
     const weighted = items.filter((item) => item.weight > 0);
-    this.#items = (weighted.length > 0 ? weighted : items.slice(0, 1).map((item) => ({ ...item, weight: 1 }))).map((item) => ({
-      value: item.value,
-      weight: item.weight,
-      current: 0,
-    }));
+    this.#items = (weighted.length > 0 ? weighted : items.slice(0, 1).map((item) => ({ ...item, weight: 1 }))).map(
+      (item) => ({
+        value: item.value,
+        weight: item.weight,
+        current: 0,
+      }),
+    );
     this.#total = this.#items.reduce((sum, item) => sum + item.weight, 0);
     if (this.#items.length > 1) for (let skip = Math.floor(random() * this.#total); skip > 0; skip--) this.next();
   }

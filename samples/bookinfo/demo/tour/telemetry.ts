@@ -61,7 +61,7 @@ class StreamBook {
 
 /** `istio_request_count` over both Mixers, per destination and code. */
 async function prometheusCounts({ processes }: TourContext): Promise<Counts> {
-  const pages = await Promise.all(MIXERS.map((name) => fetchMetrics(processes.get(name).info.ports["admin"] ?? 0)));
+  const pages = await Promise.all(MIXERS.map((name) => fetchMetrics(processes.get(name).info.ports["metrics"] ?? 0)));
   const counts: Counts = new Map();
   for (const service of SERVICES) {
     const host = `${service}.default.svc.cluster.local`;

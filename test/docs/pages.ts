@@ -1,0 +1,30 @@
+import { ERROR_CODES } from "../../shared/base/index.ts";
+import { allKinds, renderKind } from "./kinds-reference.ts";
+import { renderLinks, renderUsers } from "./permission-tables.ts";
+import { code, table } from "./sections.ts";
+import { renderSettings, SETTINGS } from "./settings-tables.ts";
+
+/** The made sections of each page below docs/. */
+export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
+  "config.md": new Map(
+    Object.entries(SETTINGS).map(([name, settings]) => [`settings ${name}`, renderSettings(settings)]),
+  ),
+  "errors.md": new Map([["codes", renderCodes()]]),
+  "rules.md": new Map(allKinds().map((definition) => [`kind ${definition.kind}`, renderKind(definition)])),
+  "subjects.md": new Map([
+    ["users", renderUsers()],
+    ["links", renderLinks()],
+  ]),
+};
+
+function renderCodes(): string {
+  return table(
+    ["code", "gRPC", "HTTP", "worth a retry"],
+    Object.entries(ERROR_CODES).map(([name, { grpc, http, retryable }]) => [
+      code(name),
+      String(grpc),
+      String(http),
+      retryable ? "yes" : "no",
+    ]),
+  );
+}

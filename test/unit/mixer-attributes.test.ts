@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { checkAttributes, decodeRow } from "../../services/mixer/attributes.ts";
+import { CheckRequest, ReportBatch } from "../../shared/wire/index.ts";
+
+const IDENTITY = { namespace: "default", serviceAccount: "ratings", proxy: "ratings-1" };
+
+function bagOf(attributes: Record<string, object>) {
+  return checkAttributes(CheckRequest.decode(CheckRequest.encode({ attributes })), IDENTITY);
+}
+
+describe("the attributes of a check", () => {
+  test("take the caller's identity from the subject, whatever the payload says", () => {
+    const bag = bagOf({
+      "destination.namespace": { string: "other" },
+      "destination.principal": { string: "spiffe://cluster.local/ns/other/sa/x" },
+      "context.reporter.kind": { string: "outbound" },
+      "source.namespace": { string: "frontend" },
+    });
+    assert.equal(bag.get("destination.namespace"), "default");
+    assert.equal(bag.get("destination.principal"), "spiffe://cluster.local/ns/default/sa/ratings");
+    assert.equal(bag.get("destination.user"), "cluster.local/ns/default/sa/ratings");
+    assert.equal(bag.get("context.reporter.kind"), "inbound");
+    assert.equal(bag.get("source.namespace"), "frontend");
+  });
+
+  test("do not name a service of another namespace as the caller's own", () => {
+    assert.equal(
+      bagOf({ "destination.service": { string: "x.other.svc.cluster.local" } }).get("destination.service"),
+      undefined,
+    );
+    const own = "ratings.default.svc.cluster.local";
+    assert.equal(bagOf({ "destination.service": { string: own } }).get("destination.service"), own);
+  });
+
+  test("count as absent when they are not of their type", () => {
+    const bag = bagOf({ "response.code": { string: "200" }, "request.path": { int64: 1 }, "no.such": { string: "x" } });
+    assert.deepEqual(
+      [bag.get("response.code"), bag.get("request.path"), bag.get("no.such")],
+      [undefined, undefined, undefined],
+    );
+  });
+
+  test("are maps as a whole or by single keys", () => {
+    const bag = bagOf({
+      "request.headers": { stringMap: { entries: { a: "1", __proto__x: "2" } } },
+      "source.labels[version]": { string: "v3" },
+    });
+    assert.equal(bag.getKey("request.headers", "a"), "1");
+    assert.equal(bag.getKey("request.headers", "constructor"), undefined);
+    assert.equal(bag.getKey("source.labels", "version"), "v3");
+  });
+});
+
+test("a row of the client's side is the sender's as the source", () => {
+  const words = ["destination.service", "details.books.svc.cluster.local", "source.namespace", "elsewhere"];
+  const attributes = [
+    { name: 0, string: 1 },
+    { name: 2, string: 3 },
+  ];
+  const [row] = ReportBatch.decode(
+    ReportBatch.encode({ words, rows: [{ outbound: true, count: 1, attributes }] }),
+  ).rows;
+  assert.ok(row);
+  const decoded = decodeRow(row, words, IDENTITY);
+  assert.equal(decoded.namespace, "books");
+  assert.equal(decoded.row.reporter, "source");
+  assert.equal(decoded.row.source.namespace, "default");
+  assert.deepEqual([decoded.row.destination.namespace, decoded.row.destination.service], ["books", "details"]);
+  assert.throws(() => decodeRow(row, words.slice(0, 2), IDENTITY), /word 2 of 2/);
+});

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Broadcaster } from "../../services/pilot/broadcaster.ts";
+import { Compiler } from "../../services/pilot/compiler.ts";
+import { EndpointShards } from "../../services/pilot/endpoint-shards.ts";
+import { Registry } from "../../services/pilot/registry.ts";
+import { createKindRegistry, type JsonObject, parseResource } from "../../shared/model/index.ts";
+import { Registration, type RegistryVerb, ServiceConfig } from "../../shared/wire/index.ts";
+import { FakeClock, silentLog } from "../harness/index.ts";
+
+/** A table in memory that notes every write in a log shared by all tables. */
+class FakeTable {
+  readonly values = new Map<string, { bytes: Uint8Array; sequence: number }>();
+  readonly failing = new Set<string>();
+  readonly #name: string;
+  readonly #log: string[];
+  #sequence = 0;
+
+  constructor(name: string, log: string[]) {
+    this.#name = name;
+    this.#log = log;
+  }
+
+  async set(key: string, bytes: Uint8Array): Promise<void> {
+    if (this.failing.has(key)) throw new Error("refused");
+    const before = this.values.get(key)?.bytes;
+    if (before !== undefined && Buffer.compare(before, bytes) === 0) return;
+    this.values.set(key, { bytes: Uint8Array.from(bytes), sequence: ++this.#sequence });
+    this.#log.push(`${this.#name} ${key}`);
+  }
+
+  async remove(key: string): Promise<void> {
+    if (this.values.delete(key)) this.#log.push(`remove ${this.#name} ${key}`);
+  }
+
+  position(key: string): { epoch: number; sequence: number } | undefined {
+    const value = this.values.get(key);
+    return value === undefined ? undefined : { epoch: 1, sequence: value.sequence };
+  }
+}
+
+class Fixture {
+  readonly clock = new FakeClock();
+  readonly writes: string[] = [];
+  readonly registry = new Registry({ clock: this.clock, leaseMs: 15_000, lingerMs: 0 });
+  readonly compiler = new Compiler(this.registry);
+  readonly tables = {
+    service: new FakeTable("service", this.writes),
+    endpoints: new FakeTable("endpoints", this.writes),
+    gateway: new FakeTable("gateway", this.writes),
+  };
+  readonly shards = new EndpointShards({
+    clock: this.clock,
+    log: silentLog,
+    table: this.tables.endpoints,
+    service: (key) => this.registry.service(key),
+    onGrown: () => undefined,
+  });
+  readonly broadcaster = new Broadcaster({
+    clock: this.clock,
+    log: silentLog,
+    compiler: this.compiler,
+    shards: this.shards,
+    tables: this.tables,
+  });
+  #revision = 0;
+
+  constructor() {
+    this.registry.setConnected(true);
+    this.registry.onChange(({ service, shape, instances }) => {
+      if (this.registry.has(service)) this.shards.touch(service, instances);
+      this.broadcaster.servicesChanged(this.compiler.serviceChanged(service, shape));
+    });
+  }
+
+  hear(service: string, version: string, verb: RegistryVerb = "heartbeat"): void {
+    const address = { verb, namespace: "default", serviceAccount: service, service, instance: `${service}-${version}` };
+    if (verb === "deregister") this.registry.departed(address);
+    else {
+      const ports = [{ number: 9080, protocol: "http", addressPort: 1 }];
+      this.registry.heard(
+        address,
+        Registration.decode(Registration.encode({ labels: { version }, address: "127.0.0.1", ports })),
+      );
+    }
+  }
+
+  rule(name: string, spec: JsonObject): void {
+    const resourceVersion = String(++this.#revision);
+    const metadata = { name, namespace: "default", resourceVersion };
+    const judged = parseResource(
+      { apiVersion: "config.istio.io/v1alpha2", kind: "RouteRule", metadata, spec },
+      createKindRegistry(),
+    );
+    assert.ok(judged.ok);
+    this.broadcaster.configChanged(`routerule.default.${name}`, this.#revision, this.compiler.put(judged.parsed));
+  }
+
+  config(service: string): ServiceConfig {
+    return ServiceConfig.decode(this.tables.service.values.get(`default.${service}`)?.bytes ?? new Uint8Array());
+  }
+}
+
+test("endpoints come before the services that need them, and a service after those that it sends to", async () => {
+  const fixture = new Fixture();
+  fixture.rule("split", { destination: { name: "alpha" }, route: [{ destination: { name: "beta" } }] });
+  fixture.hear("alpha", "v1");
+  fixture.hear("beta", "v1");
+  await fixture.broadcaster.begin();
+  assert.deepEqual(fixture.writes.slice(2), [
+    "service default.beta",
+    "service default.alpha",
+    "gateway istio-system.istio-ingress",
+  ]);
+  assert.deepEqual(
+    fixture.config("alpha").requires.map(({ table, key, sequence }) => [table, key, sequence]),
+    [
+      ["service", "default.beta", 1],
+      ["endpoints", "default.alpha.0", 1],
+      ["endpoints", "default.beta.0", 2],
+    ],
+  );
+  assert.deepEqual(fixture.broadcaster.settled("routerule.default.split")?.revision, 1);
+});
+
+test("instances that come and go do not rewrite the services that send to them", async () => {
+  const fixture = new Fixture();
+  fixture.hear("alpha", "v1");
+  await fixture.broadcaster.begin();
+  fixture.writes.length = 0;
+  fixture.hear("alpha", "v2");
+  await fixture.clock.advanceAsync(400, 100);
+  await fixture.broadcaster.idle();
+  assert.deepEqual(fixture.writes, ["endpoints default.alpha.0"]);
+});
+
+test("a service that is gone is removed last, after those that sent to it", async () => {
+  const fixture = new Fixture();
+  fixture.hear("alpha", "v1");
+  fixture.hear("beta", "v1");
+  fixture.rule("split", { destination: { name: "alpha" }, route: [{ destination: { name: "beta" } }] });
+  await fixture.broadcaster.begin();
+  for (let second = 0; second < 16; second++) {
+    fixture.clock.advance(1000);
+    for (const service of ["alpha", "beta"]) fixture.hear(service, "v1");
+    fixture.registry.tick();
+  }
+  fixture.hear("beta", "v1", "deregister");
+  await fixture.broadcaster.idle();
+  fixture.writes.length = 0;
+  fixture.registry.tick();
+  await fixture.broadcaster.idle();
+  assert.deepEqual(fixture.writes, [
+    "service default.alpha",
+    "remove service default.beta",
+    "remove endpoints default.beta.0",
+  ]);
+  assert.deepEqual(
+    fixture.config("alpha").requires.map(({ key }) => key),
+    ["default.alpha.0"],
+  );
+});
+
+test("a service that cannot be written stops no other, and is tried again", async () => {
+  const fixture = new Fixture();
+  fixture.tables.service.failing.add("default.alpha");
+  fixture.hear("alpha", "v1");
+  fixture.hear("beta", "v1");
+  fixture.rule("one", { destination: { name: "alpha" } });
+  await fixture.broadcaster.begin();
+  assert.ok(fixture.tables.service.values.has("default.beta"));
+  assert.equal(fixture.broadcaster.settled("routerule.default.one"), undefined);
+  fixture.tables.service.failing.clear();
+  await fixture.clock.advanceAsync(1000);
+  await fixture.broadcaster.idle();
+  assert.ok(fixture.tables.service.values.has("default.alpha"));
+  assert.equal(fixture.broadcaster.settled("routerule.default.one")?.revision, 1);
+});
