@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { freePorts } from "../../samples/bookinfo/demo/ports.ts";
 import { ProcessGroup } from "../../samples/bookinfo/demo/processes.ts";
 import { type Figures, type LoadTarget, measure, pinned } from "../harness/measure.ts";
 import { firstLine, printScenario, writeResults } from "../harness/results.ts";
@@ -34,23 +34,6 @@ function fail(text: string): never {
 if (process.platform !== "linux" || firstLine("taskset", ["--version"]) === undefined)
   fail("this bench needs Linux with taskset");
 if (cpus().length < 2) fail("this bench needs two processors");
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.once("listening", () => {
-            const address = server.address();
-            resolve(typeof address === "object" && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 interface Candidate {
   readonly name: string;

@@ -76,7 +76,7 @@ export function buildMixer(config: MixerConfig): App {
     closers.unshift(async () => {
       grace.close();
       await snapshots.close();
-      await redis.close();
+      redis.close();
     });
     const dispatcher = new Dispatcher({ onEvent: counts.dispatch, hasProxy: (host) => services.hasProxy(host) });
     const synced = deferred<void>();

@@ -50,13 +50,13 @@ export class RedisPool {
         released = true;
         if (--own.users > 0) return;
         this.#lent.delete(url);
-        void own.redis.close();
+        own.redis.close();
       },
     };
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#lent.values()].map(({ redis }) => redis.close()));
+  close(): void {
+    for (const { redis } of this.#lent.values()) redis.close();
     this.#lent.clear();
   }
 }

@@ -111,10 +111,9 @@ export class RedisConnection {
     }
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#lost = true;
     this.#redis.disconnect();
-    await Promise.resolve();
   }
 
   async #withinBudget<T>(answer: Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import { ERROR_CODES } from "../../shared/base/index.ts";
+import { ATTRIBUTES, VALUE_TYPES } from "../../shared/model/index.ts";
 import { allKinds, renderKind } from "./kinds-reference.ts";
 import { renderLinks, renderUsers } from "./permission-tables.ts";
 import { code, table } from "./sections.ts";
@@ -10,7 +11,10 @@ export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
     Object.entries(SETTINGS).map(([name, settings]) => [`settings ${name}`, renderSettings(settings)]),
   ),
   "errors.md": new Map([["codes", renderCodes()]]),
-  "rules.md": new Map(allKinds().map((definition) => [`kind ${definition.kind}`, renderKind(definition)])),
+  "rules.md": new Map([
+    ...allKinds().map((definition): [string, string] => [`kind ${definition.kind}`, renderKind(definition)]),
+    ["attributes", renderAttributes()],
+  ]),
   "subjects.md": new Map([
     ["users", renderUsers()],
     ["links", renderLinks()],
@@ -27,4 +31,10 @@ function renderCodes(): string {
       retryable ? "yes" : "no",
     ]),
   );
+}
+
+function renderAttributes(): string {
+  const namesOf = (type: string) => [...ATTRIBUTES].filter(([, each]) => each === type).map(([name]) => code(name));
+  const rows = VALUE_TYPES.map((type) => [type, namesOf(type).join(", ")]).filter(([, names]) => names !== "");
+  return table(["type", "attributes"], rows);
 }

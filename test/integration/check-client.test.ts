@@ -32,8 +32,10 @@ describe("the check client", () => {
     mixer = await nats.connect("mixer");
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     for (const cleanup of cleanups.splice(0)) cleanup();
+    // Until the server knows, it still gives requests to what was closed.
+    await mixer.flush().catch(() => undefined);
     seen = [];
   });
 

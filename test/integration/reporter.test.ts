@@ -73,7 +73,10 @@ describe("the reporter", () => {
   const mixer = async (name: string): Promise<ScriptedMixer> => {
     const bus = await nats.connect("mixer");
     const replica = new ScriptedMixer(bus, name, deliveries);
-    cleanups.push(() => replica.close());
+    cleanups.push(() => {
+      replica.close();
+      return bus.flush().catch(() => undefined);
+    });
     await bus.flush();
     return replica;
   };

@@ -4,6 +4,7 @@ import { linkConfig } from "../../services/mixer/linked-config.ts";
 import { type PlannedService, planFor } from "../../services/mixer/plan.ts";
 import { DEFAULT_PLAN_KEY, PlanBook } from "../../services/mixer/plan-book.ts";
 import { Plan, tableKey } from "../../shared/wire/index.ts";
+import { readDefaultConfig } from "../../shared/policy/index.ts";
 import { ConfigFeed } from "./mixer-config.ts";
 
 const RATINGS: PlannedService = { namespace: "default", service: "ratings", protocols: ["http"] };
@@ -229,6 +230,23 @@ spec: {actions: [{handler: handler.stdio, instances: [log.logentry]}]}`,
     assert.ok(inbound?.each?.includes("request.path") && inbound.each.includes("request.time"));
     assert.ok(!inbound?.groupBy?.includes("request.path"));
   });
+});
+
+test("the installed rules ask no checks, merge the metrics and want each request for the access log", () => {
+  const { check, inbound, outbound } = plan(readDefaultConfig(), RATINGS);
+  assert.equal(check, undefined);
+  assert.equal(inbound?.eachRequest, true);
+  assert.ok(
+    inbound?.groupBy && !inbound.groupBy.some((reference) => /time|request\.id|path|size|duration/.test(reference)),
+    String(inbound?.groupBy),
+  );
+  assert.deepEqual(
+    inbound?.values?.map(({ attribute }) => attribute),
+    ["request.size", "response.duration", "response.size"],
+  );
+  assert.equal(inbound?.values?.[1]?.bounds?.[0], 5);
+  assert.equal(outbound?.eachRequest, false, "the client's side is told on the bus only, merged");
+  assert.ok(outbound?.groupBy?.includes("destination.workload"));
 });
 
 describe("a plan's revision", () => {

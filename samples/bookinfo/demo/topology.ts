@@ -1,4 +1,3 @@
-import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import {
   type BusLogin,
@@ -7,6 +6,7 @@ import {
   type WorkloadUser,
   workloadUserName,
 } from "../../../shared/wire/index.ts";
+import { freePorts } from "./ports.ts";
 import type { ProcessSpec } from "./processes.ts";
 
 /** One instance of an application service with its sidecar. */
@@ -276,23 +276,4 @@ export function sidecarName(workload: Workload): string {
 /** The access log of a workload's sidecar. */
 export function accessLogFile(logDir: string, workload: string): string {
   return join(logDir, `${workload}-access.log`);
-}
-
-/** Ports that nobody listens on now: all are held open until the last is known, so none comes twice. */
-async function freePorts(count: number): Promise<number[]> {
-  const held = await Promise.all(Array.from({ length: count }, listenAnywhere));
-  const ports = held.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-function listenAnywhere(): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => resolve(server));
-  });
 }

@@ -33,7 +33,7 @@ interface SampleLine {
 
 /**
  * A metric that takes whole histograms at once, which prom-client's own classes cannot; a prom-client registry reads it
- * like one of its own. Label sets are bounded: what comes beyond is dropped and counted by the caller.
+ * like one of its own. A gauge shows the mean of the last row. Label sets are bounded: what comes beyond is dropped and counted by the caller.
  */
 export class MergedMetric {
   readonly definition: MetricDefinition;
