@@ -249,7 +249,7 @@ class ProxyApp implements App {
       (address, port) => port === boundOutbound && isLoopback(address),
     );
     const stopSweep = this.#clock.every(1_000, () => passthrough.sweep(Date.now()));
-    this.#closers.push(stopSweep);
+    this.#closers.push(stopSweep, () => passthrough.close());
     const outbound = createOutboundListener(
       this.#self,
       outboundStack({ namespace, directory: this.#directory, policy: outboundPolicy, passthrough, sinks }),

@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import type { Clock } from "../../shared/base/index.ts";
 import type { Http1ServerConnection } from "./codec/http1-server.ts";
 
@@ -14,12 +14,18 @@ const CLOSE_DEADLINE_MS = 5_000;
 export class Listener {
   readonly #server: Server;
   readonly #connections = new Map<Http1ServerConnection, number>();
+  /** Also those that have not come as far as a request. */
+  readonly #sockets = new Set<Socket>();
   readonly #stopSweep: () => void;
   #closing = false;
 
   constructor(server: Server, clock: Clock) {
     this.#server = server;
     server.maxConnections = MAX_CONNECTIONS;
+    server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
     this.#stopSweep = clock.every(1_000, () => this.#sweep(clock.now()));
   }
 
@@ -63,7 +69,7 @@ export class Listener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.drainConnections();
     const timer = setTimeout(() => {
-      for (const connection of this.#connections.keys()) connection.socket.destroy();
+      for (const socket of this.#sockets) socket.destroy();
     }, CLOSE_DEADLINE_MS);
     await closed;
     clearTimeout(timer);

@@ -2,6 +2,8 @@ import { createKindRegistry, type KindDefinition, NOT_SUPPORTED_YET, type TypeDo
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { code, table } from "./sections.ts";
 
+const REFUSED = "Refused for now: *not supported yet*.";
+
 /** The reference of one kind of configuration: every field as a path, from the schema that judges it. */
 export function renderKind(definition: KindDefinition): string {
   const { kind, plural, doc, describe } = definition;
@@ -9,7 +11,7 @@ export function renderKind(definition: KindDefinition): string {
   const rows = type === undefined ? [] : [...fieldRows(type, "", unsupportedIn(kind))];
   const fields = rows.length === 0 ? "\nThe spec has no fields.\n\n" : table(["field", "type", "meaning"], rows);
   const choices = type === undefined ? [] : [...choicesOf(type, "")];
-  const limits = choices.map((names) => `At most one of ${names.map(code).join(", ")}.\n`).join("");
+  const limits = choices.map((names) => `- At most one of ${names.map(code).join(", ")}.\n`).join("");
   return `\n${doc} Also known as ${code(plural)}.\n${fields}${limits === "" ? "" : `${limits}\n`}`;
 }
 
@@ -26,7 +28,7 @@ function* fieldRows(type: TypeDoc, path: string, unsupported: ReadonlySet<string
     const at = path === "" ? name : `${path}.${name}`;
     const { label, suffix, inner } = unwrap(fieldType);
     const isRefused = unsupported.has(at);
-    const notes = [required ? "Required." : "", doc, isRefused ? "Refused for now: *not supported yet*." : ""];
+    const notes = [required ? "Required." : "", doc === "Not supported." ? "" : doc, isRefused ? REFUSED : ""];
     yield [code(at), label, notes.filter((note) => note !== "").join(" ")];
     if (!isRefused) yield* fieldRows(inner, `${at}${suffix}`, unsupported);
   }

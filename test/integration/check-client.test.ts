@@ -136,7 +136,7 @@ describe("the check client", () => {
       if (request.quotas.length === 0) return { code: 0, ...BY_USER };
       const left = granted-- > 0;
       return {
-        code: left ? 0 : 8,
+        code: 0,
         message: left ? "" : "Quota is exhausted for: rate",
         ...BY_USER,
         quotas: [{ quota: "rate", granted: left ? 2 : 0 }],

@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import { linkConfig } from "../../services/mixer/linked-config.ts";
 import { type PlannedService, planFor } from "../../services/mixer/plan.ts";
 import { DEFAULT_PLAN_KEY, PlanBook } from "../../services/mixer/plan-book.ts";
-import { Plan, tableKey } from "../../shared/wire/index.ts";
 import { readDefaultConfig } from "../../shared/policy/index.ts";
+import { Plan, tableKey } from "../../shared/wire/index.ts";
 import { ConfigFeed } from "./mixer-config.ts";
 
 const RATINGS: PlannedService = { namespace: "default", service: "ratings", protocols: ["http"] };

@@ -37,7 +37,17 @@ export class Cluster {
     const healthy = this.#healthy;
     if (healthy.length === 0) return undefined;
     if (tried === undefined || tried.size === 0) return this.#balancer.choose(healthy);
-    const fresh = healthy.filter((host) => !tried.has(host));
-    return this.#balancer.choose(fresh.length > 0 ? fresh : healthy);
+    return this.#chooseFresh(healthy, tried);
+  }
+
+  /** Like `choose`, among the hosts that serve a port: for services whose instances differ in their ports. */
+  chooseServing(servicePort: number, tried: ReadonlySet<Host> | undefined): Host | undefined {
+    const serving = this.#healthy.filter((host) => host.ports.has(servicePort));
+    return serving.length === 0 ? undefined : this.#chooseFresh(serving, tried);
+  }
+
+  #chooseFresh(hosts: readonly Host[], tried: ReadonlySet<Host> | undefined): Host | undefined {
+    const fresh = tried === undefined ? hosts : hosts.filter((host) => !tried.has(host));
+    return this.#balancer.choose(fresh.length > 0 ? fresh : hosts);
   }
 }

@@ -109,6 +109,7 @@ export class ConnectionPool {
       onFailed: (reason, message) => {
         this.#connecting--;
         this.#waiters.shift()?.onFailure(reason, message);
+        this.#refill();
       },
     });
   }

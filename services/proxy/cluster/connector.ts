@@ -11,6 +11,14 @@ export interface ConnectTarget extends HostPort {
   readonly servicePort: number;
 }
 
+/** How long before its identities lapse a connection gets no more requests, at most; else a tenth of what is left. */
+const RETIRE_EARLY_MS = 5_000;
+
+/** The server closes at the very end: a request that crosses its close would be lost, so the client stops earlier. */
+function retireMs(expiresMs: number, nowMs: number): number {
+  return expiresMs - Math.min(RETIRE_EARLY_MS, Math.max(0, expiresMs - nowMs) / 10);
+}
+
 /** What this proxy shows to others, swapped when its certificate is renewed. */
 export interface ClientIdentity {
   readonly context: SecureContext;
@@ -39,7 +47,10 @@ export class Connector {
   }
 
   connect(target: ConnectTarget, events: ConnectEvents): void {
-    if (target.plaintext) this.#connectPlain(target, events);
+    // Registered by others, or named by a request: Node throws for what is no port.
+    if (!(target.port >= 1 && target.port <= 65_535))
+      events.onFailed("connect-failure", `${target.port} is not a port`);
+    else if (target.plaintext) this.#connectPlain(target, events);
     else this.#connectMutualTls(target, events);
   }
 
@@ -54,8 +65,11 @@ export class Connector {
 
   #connectMutualTls(target: ConnectTarget, events: ConnectEvents): void {
     const identity = this.#options.identity();
-    if (identity === undefined) {
-      events.onFailed("connect-failure", "this proxy has no certificate yet");
+    if (identity === undefined || identity.expiresMs <= Date.now()) {
+      events.onFailed(
+        "connect-failure",
+        identity === undefined ? "this proxy has no certificate yet" : "this proxy's certificate has expired",
+      );
       return;
     }
     const socket = connectTls({
@@ -91,7 +105,7 @@ export class Connector {
           sourceLabels: { ...self.labels },
         }),
       );
-      events.onConnected(socket, Math.min(identity.expiresMs, verdict.expiresMs));
+      events.onConnected(socket, retireMs(Math.min(identity.expiresMs, verdict.expiresMs), Date.now()));
     });
   }
 

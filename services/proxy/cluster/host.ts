@@ -19,6 +19,7 @@ export class Host {
   readonly #pools = new Map<number, ConnectionPool>();
   readonly #connector: Connector;
   readonly #options: PoolOptions;
+  #closed = false;
 
   constructor(
     peer: Peer,
@@ -45,6 +46,7 @@ export class Host {
       this.#options,
     );
     this.#pools.set(servicePort, pool);
+    if (this.#closed) pool.close();
     return pool;
   }
 
@@ -61,6 +63,7 @@ export class Host {
 
   /** Requests in progress finish; idle connections end now. */
   close(): void {
+    this.#closed = true;
     for (const pool of this.#pools.values()) pool.close();
   }
 }

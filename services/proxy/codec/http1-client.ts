@@ -67,6 +67,8 @@ export class Http1ClientConnection {
     if (stream.done) {
       const reusable = stream.reusable && position === buffer.length;
       this.#stream = undefined;
+      // The last pieces may have come in one read, after a pause: the next response must not wait behind it.
+      if (this.socket.isPaused()) this.socket.resume();
       if (reusable && this.socket.writable) this.#options.onIdle(this);
       else this.socket.destroy();
     } else if (position < buffer.length) {

@@ -17,6 +17,8 @@ import { MessageWriter } from "./http1-writer.ts";
 const MAX_PIPELINED_BYTES = 64 * 1024;
 /** Longest wait of an idle connection for its next request, and of a client for a response to move on. */
 const IDLE_TIMEOUT_MS = 3_600_000;
+/** How long a closing connection still takes in what the client sends: closed at once, it would lose the answer. */
+const LINGER_MS = 1_000;
 
 export interface Http1ServerOptions {
   readonly limits: Http1Limits;
@@ -42,6 +44,10 @@ export class Http1ServerConnection {
   #stream: ServerStream | undefined;
   #draining = false;
   #reading = false;
+  /** The kept bytes are about to be read: what arrives meanwhile goes behind them. */
+  #scheduled = false;
+  /** The last answer has been given: nothing that still comes is a request. */
+  #ended = false;
   #connectAuthority: string | undefined;
 
   constructor(socket: Socket, options: Http1ServerOptions) {
@@ -50,7 +56,7 @@ export class Http1ServerConnection {
     socket.setNoDelay(true);
     socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    socket.on("drain", () => this.#stream?.events?.onDrain());
+    socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#stream?.closed());
@@ -59,7 +65,7 @@ export class Http1ServerConnection {
   /** Ends the connection after the request in progress, if any. */
   drain(): void {
     this.#draining = true;
-    if (this.#stream === undefined) this.socket.end();
+    if (this.#stream === undefined) this.#end();
   }
 
   /** The next response closes the connection; until then it stays. */
@@ -80,25 +86,64 @@ export class Http1ServerConnection {
     this.#onData(chunk);
   }
 
+  /** A client that closes its half has gone: that is how a disconnect looks, and it must cancel what is under way. */
   #onEnd(): void {
-    // A client that has closed its half still gets the answer to what it asked.
-    if (this.#stream === undefined) this.socket.end();
-    else if (this.#stream.receiving) this.#stream.closed();
-    else this.#draining = true;
+    this.#stream?.closed();
+    this.#end();
+  }
+
+  #onDrain(): void {
+    if (this.#stream !== undefined) this.#stream.events?.onDrain();
+    else this.#readLater();
   }
 
   #onData(chunk: Buffer): void {
+    if (this.#ended) return;
     const buffer = this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk]);
+    if (this.#scheduled) {
+      this.#pending = buffer;
+      return;
+    }
     this.#pending = undefined;
     this.#read(buffer);
+  }
+
+  /** Takes up the kept bytes: in a turn of its own, since a stack per pipelined request would overflow. */
+  #readLater(): void {
+    if (this.#pending === undefined || this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      const rest = this.#pending;
+      this.#pending = undefined;
+      if (this.socket.isPaused()) this.socket.resume();
+      if (rest !== undefined && !this.#ended && !this.socket.destroyed) this.#read(rest);
+    });
+  }
+
+  /** No more requests; the socket closes once the client has, or soon. */
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#pending = undefined;
+    const { socket } = this;
+    socket.end(() => {
+      const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+      linger.unref();
+      socket.once("close", () => clearTimeout(linger));
+    });
+    // A paused socket would never see the client's end.
+    socket.resume();
   }
 
   #read(buffer: Buffer): void {
     this.#reading = true;
     let position = 0;
     try {
-      while (position < buffer.length && !this.socket.destroyed) {
+      while (position < buffer.length && !this.#ended && !this.socket.destroyed) {
         if (this.#stream === undefined) {
+          // A client that does not read its answers gets no more of them.
+          if (this.socket.writableNeedDrain) break;
           const next = this.#readHead(buffer, position);
           if (next < 0) break;
           position = next;
@@ -114,26 +159,27 @@ export class Http1ServerConnection {
     } finally {
       this.#reading = false;
     }
-    if (position < buffer.length && !this.socket.destroyed) this.#keep(buffer.subarray(position));
+    if (position < buffer.length && !this.#ended && !this.socket.destroyed) this.#keep(buffer.subarray(position));
     this.#stream?.events?.onFlush();
   }
 
   #keep(rest: Buffer): void {
     this.#pending = rest;
-    if (this.#stream !== undefined && rest.length > MAX_PIPELINED_BYTES) this.socket.pause();
+    if (rest.length > MAX_PIPELINED_BYTES) this.socket.pause();
   }
 
   /** The offset after the head, or -1 while it is incomplete. */
   #readHead(buffer: Buffer, start: number): number {
     let position = start;
     // RFC 9112 2.2: an empty line before a request is to be ignored.
-    if (this.#scanned === 0) while (buffer[position] === 0x0d && buffer[position + 1] === 0x0a) position += 2;
+    while (buffer[position] === 0x0d && buffer[position + 1] === 0x0a) position += 2;
     const end = buffer.indexOf("\r\n\r\n", Math.max(position, start + this.#scanned - 3));
     const { limits } = this.#options;
-    if (end < 0 ? buffer.length - position > limits.maxHeadBytes : end - position > limits.maxHeadBytes) {
+    if (end < 0 ? buffer.length - start > limits.maxHeadBytes : end - position > limits.maxHeadBytes) {
       throw new Http1Error(431, "http1.headers_too_large", `headers of more than ${limits.maxHeadBytes} bytes`);
     }
     if (end < 0) {
+      refuseEarly(buffer, position);
       this.#scanned = buffer.length - start;
       return -1;
     }
@@ -202,42 +248,40 @@ export class Http1ServerConnection {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
     if (!keepAlive || this.#draining) {
-      this.socket.end();
-      this.#pending = undefined;
+      this.#end();
       return;
     }
     if (this.socket.isPaused()) this.socket.resume();
-    if (this.#pending !== undefined && !this.#reading) {
-      const rest = this.#pending;
-      this.#pending = undefined;
-      // A stack per pipelined request would overflow.
-      setImmediate(() => {
-        if (!this.socket.destroyed) this.#onDataFirst(rest);
-      });
-    }
-  }
-
-  /** Kept bytes come before those that arrived meanwhile. */
-  #onDataFirst(rest: Buffer): void {
-    const later = this.#pending;
-    this.#pending = undefined;
-    this.#read(later === undefined ? rest : Buffer.concat([rest, later]));
+    if (!this.#reading) this.#readLater();
   }
 
   #refuse(error: unknown): void {
     if (!(error instanceof Http1Error)) throw error;
     const stream = this.#stream;
     if (stream !== undefined) {
-      stream.closed();
-      this.socket.destroy();
-      return;
+      this.#stream = undefined;
+      stream.closed("protocol-error");
+      if (stream.answering) {
+        this.#ended = true;
+        this.socket.destroy();
+        return;
+      }
     }
     this.#options.onRefused?.(error);
     const body = `${error.message}\n`;
     const extra = error.status === 426 ? "upgrade: HTTP/1.1\r\n" : "";
-    this.socket.end(
+    this.socket.write(
       `${statusLine(error.status)}content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${extra}connection: close\r\n\r\n${body}`,
     );
+    this.#end();
+  }
+}
+
+/** An incomplete head that can never become one (TLS, say, or lines without CR) is not worth waiting for. */
+function refuseEarly(buffer: Buffer, position: number): void {
+  const first = buffer[position] ?? 0x41;
+  if ((first <= 0x20 && first !== 0x0d) || first >= 0x7f || buffer.includes("\n\n", position)) {
+    throw new Http1Error(400, "http1.invalid_request_line", "not an HTTP/1.1 request");
   }
 }
 
@@ -256,6 +300,8 @@ class ServerStream implements DownstreamStream {
   #keepAlive: boolean;
   #expectContinue: boolean;
   #closed = false;
+  /** Part of the response has been given. */
+  answering = false;
 
   constructor(connection: Http1ServerConnection, request: ParsedRequest, expectContinue: boolean) {
     this.#connection = connection;
@@ -272,11 +318,15 @@ class ServerStream implements DownstreamStream {
   read(buffer: Buffer, start: number): number {
     let end: number;
     if (this.#decoder !== undefined) {
-      end = this.#decoder.read(buffer, start, (piece) => this.events?.onData(piece, false));
-      if (this.#decoder.done) {
-        this.receiving = false;
-        this.events?.onData(EMPTY, true);
-      }
+      // The last piece is held back so that the end travels with it.
+      let held: Buffer | undefined;
+      end = this.#decoder.read(buffer, start, (piece) => {
+        if (held !== undefined) this.events?.onData(held, false);
+        held = piece;
+      });
+      const { done } = this.#decoder;
+      if (done) this.receiving = false;
+      if (held !== undefined || done) this.events?.onData(held ?? EMPTY, done);
     } else {
       end = Math.min(buffer.length, start + this.#remaining);
       this.#remaining -= end - start;
@@ -298,7 +348,10 @@ class ServerStream implements DownstreamStream {
 
   sendHead(head: ResponseHead, end: boolean): void {
     if (this.#closed) return;
+    this.answering = true;
     const { status, headers } = head;
+    // RFC 9110 8.6.
+    if (status === 204) headers.remove("content-length");
     let text = statusLine(status) + encodeFields(headers);
     const bodiless = this.#method === "HEAD" || status === 204 || status === 304;
     let chunked = false;
@@ -342,11 +395,10 @@ class ServerStream implements DownstreamStream {
     this.#connection.socket.destroy();
   }
 
-  /** The client went away. */
-  closed(): void {
+  /** The client went away, or sent what cannot be read. */
+  closed(reason: ResetReason = "connection-closed"): void {
     if (this.#closed || this.sent) return;
     this.#closed = true;
-    const reason: ResetReason = "connection-closed";
     this.events?.onReset(reason);
   }
 

@@ -101,10 +101,12 @@ export class Exchange implements DownstreamEvents {
     this.#taker?.onDownstreamDrain();
   }
 
-  onReset(_reason: ResetReason): void {
+  onReset(reason: ResetReason): void {
     if (this.#phase === "done") return;
-    this.record.addFlag("DC");
-    if (this.record.detail === "") this.record.detail = "downstream_remote_disconnect";
+    const unreadable = reason === "protocol-error";
+    this.record.addFlag(unreadable ? "DPE" : "DC");
+    if (this.record.detail === "")
+      this.record.detail = unreadable ? "http1.codec_error" : "downstream_remote_disconnect";
     this.#taker?.onCancel();
     this.#complete();
   }

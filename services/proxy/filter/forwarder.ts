@@ -101,6 +101,7 @@ export class Forwarder implements BodyTaker {
     clearTimeout(this.#timer);
     this.#exchange.record.detail = "via_upstream";
     attempt.answered();
+    if (end) attempt.release();
     this.#exchange.respond(head, end);
     if (end) this.#end(attempt);
   }
@@ -171,8 +172,13 @@ export class Forwarder implements BodyTaker {
 
   #try(fresh: boolean, sameHost?: Host): void {
     const { cluster, servicePort, perTryTimeoutMs, onHost } = this.#plan;
-    const host = sameHost ?? cluster.choose(this.#tried);
-    const pool = host?.pool(servicePort);
+    let host = sameHost ?? cluster.choose(this.#tried);
+    let pool = host?.pool(servicePort);
+    if (host !== undefined && pool === undefined) {
+      // Instances of one service may serve different ports of it.
+      host = cluster.chooseServing(servicePort, this.#tried);
+      pool = host?.pool(servicePort);
+    }
     if (host === undefined || pool === undefined) {
       this.#answer(503, "no_healthy_upstream", "UH", "no healthy upstream");
       return;

@@ -22,6 +22,8 @@ export class GatewayTable {
   readonly #follow: Follow;
   readonly #directory: Directory;
   #routes: readonly GatewayRoute[] = [];
+  /** Also those of routes that never came into force. */
+  readonly #pinned = new Set<ServiceEntry>();
   #waiting: (() => void)[] = [];
 
   constructor(gateways: TableFollower, directory: Directory, namespace: string, name: string) {
@@ -49,7 +51,7 @@ export class GatewayTable {
         return {
           rule: route.rule,
           conditions: (route.match?.headers ?? []).map(compileCondition),
-          entry: this.#directory.pin(namespace, service),
+          entry: this.#pin(namespace, service),
           port: route.port || undefined,
         };
       });
@@ -71,10 +73,19 @@ export class GatewayTable {
     }
   }
 
+  #pin(namespace: string, service: string): ServiceEntry {
+    const entry = this.#directory.pin(namespace, service);
+    this.#pinned.add(entry);
+    return entry;
+  }
+
   #swap(routes: readonly GatewayRoute[]): void {
-    const before = new Set(this.#routes.map((route) => route.entry));
     this.#routes = routes;
-    for (const { entry } of routes) before.delete(entry);
-    for (const entry of before) this.#directory.unpin(entry);
+    const needed = new Set(routes.map((route) => route.entry));
+    for (const entry of this.#pinned) {
+      if (needed.has(entry)) continue;
+      this.#pinned.delete(entry);
+      this.#directory.unpin(entry);
+    }
   }
 }

@@ -35,6 +35,7 @@ export class InboundListener {
   readonly #server: Server;
   readonly #options: InboundListenerOptions;
   #ownExpiryMs = 0;
+  #rootsPem: string;
 
   constructor(options: InboundListenerOptions, material: IdentityMaterial) {
     this.#options = options;
@@ -46,6 +47,7 @@ export class InboundListener {
       handshakeTimeout: HANDSHAKE_MS,
     });
     this.#ownExpiryMs = material.notAfterMs;
+    this.#rootsPem = material.rootsPem;
     this.listener = new Listener(this.#server, options.clock);
     this.#server.on("secureConnection", (socket) => this.#accept(socket));
     this.#server.on("tlsClientError", (error, socket) => {
@@ -54,10 +56,17 @@ export class InboundListener {
     });
   }
 
-  /** New connections are made with the new certificate; those on the old one live until it would have expired. */
+  /**
+   * New connections are made with the new certificate; those on the old one live until it would have expired. When a
+   * root is withdrawn they end at once, each after its request: who of the peers rests on it is not worth finding out.
+   */
   renew(material: IdentityMaterial): void {
     this.#server.setSecureContext(contextOptions(material));
     this.#ownExpiryMs = material.notAfterMs;
+    const kept = new Set(rootsOf(material.rootsPem));
+    const withdrawn = rootsOf(this.#rootsPem).some((root) => !kept.has(root));
+    this.#rootsPem = material.rootsPem;
+    if (withdrawn) this.listener.drainConnections();
   }
 
   #accept(socket: TLSSocket): void {
@@ -140,6 +149,10 @@ export class InboundListener {
     this.listener.add(connection, expiresMs);
     if (rest.length > 0) connection.unshift(rest);
   }
+}
+
+function rootsOf(pem: string): string[] {
+  return pem.split(/(?<=-----END CERTIFICATE-----)\s*/).filter((root) => root !== "");
 }
 
 function contextOptions(material: IdentityMaterial) {

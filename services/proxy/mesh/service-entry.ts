@@ -55,7 +55,6 @@ export class ServiceEntry {
   #config: ServiceConfig | undefined;
   #snapshot: ServiceSnapshot | undefined;
   #rebuilding = false;
-  #wasLoaded = false;
 
   constructor(namespace: string, name: string, deps: ServiceEntryDeps) {
     this.namespace = namespace;
@@ -164,10 +163,8 @@ export class ServiceEntry {
     }
     for (const version of this.#clusters.values()) this.#updateCluster(version);
     this.#rebuild();
-    if (!this.#wasLoaded) {
-      this.#wasLoaded = true;
-      this.#changed();
-    }
+    // Other services may wait for just these endpoints.
+    this.#changed();
   }
 
   /** A host that only changed its health keeps its connections. */

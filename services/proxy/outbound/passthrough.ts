@@ -29,6 +29,11 @@ export class Passthrough {
   plan(exchange: Exchange): ForwardPlan | undefined {
     const { host, port = 80 } = splitAuthority(exchange.head.authority);
     const address = host.replace(/^\[|\]$/g, "");
+    if (exchange.head.scheme === "https") {
+      // In plain text is not how the application asked for it.
+      exchange.reply(501, "https_not_supported", "NR", "https to hosts outside the mesh is not supported");
+      return undefined;
+    }
     if (host === "" || this.#isOwn(address, port)) {
       exchange.reply(502, "forwarding_loop", "NR", "the request leads back to this proxy");
       return undefined;
@@ -43,6 +48,8 @@ export class Passthrough {
         [new Host({ ...UNKNOWN_PEER, host, ip: address, port }, true, ports, this.#connector, this.#pool)],
         "ROUND_ROBIN",
       );
+      const oldest = this.#clusters.size < MAX_HOSTS ? undefined : this.#clusters.values().next().value;
+      for (const evicted of oldest?.hosts ?? []) evicted.close();
       this.#clusters.set(key, cluster);
     }
     return { cluster, servicePort: port, timeoutMs: TIMEOUT_MS, attempts: 0, perTryTimeoutMs: 0 };
@@ -50,5 +57,10 @@ export class Passthrough {
 
   sweep(nowMs: number): void {
     for (const cluster of this.#clusters.values()) for (const host of cluster.hosts) host.sweep(nowMs);
+  }
+
+  /** Idle connections end; requests under way go on. */
+  close(): void {
+    for (const cluster of this.#clusters.values()) for (const host of cluster.hosts) host.close();
   }
 }

@@ -61,7 +61,7 @@ export function compileReader(reference: string): AttributeReader {
   if (name === "request.headers") {
     if (key === undefined) return (record) => requestHeaders(record);
     const lower = key.toLowerCase();
-    const pseudo = PSEUDO_HEADERS[lower];
+    const pseudo = Object.hasOwn(PSEUDO_HEADERS, lower) ? PSEUDO_HEADERS[lower] : undefined;
     return pseudo ?? ((record) => record.head.headers.get(lower));
   }
   if (name === "response.headers") {
@@ -75,10 +75,10 @@ export function compileReader(reference: string): AttributeReader {
     if (field === "labels") {
       return key === undefined ? (record) => record[side].labels : (record) => entry(record[side].labels, key);
     }
-    const read = PEER[field];
+    const read = Object.hasOwn(PEER, field) ? PEER[field] : undefined;
     return read === undefined ? () => undefined : (record) => read(record[side]);
   }
-  return RECORD[name] ?? (() => undefined);
+  return (Object.hasOwn(RECORD, name) ? RECORD[name] : undefined) ?? (() => undefined);
 }
 
 /** Envoy's names of the request line's parts among the headers. */
