@@ -4,7 +4,15 @@ import { type App, type AppPorts, type Clock, sleep, systemClock } from "../../s
 import { type Bus, EventLoopWatchdog, openBus, TableFollower } from "../../shared/bus/index.ts";
 import { serviceHost } from "../../shared/model/index.ts";
 import { createLogger, listenOn, Metrics } from "../../shared/obs/index.ts";
-import { type Plan, type ProxyIdentity, Subjects, type Table } from "../../shared/wire/index.ts";
+import {
+  EndpointSet,
+  GatewayConfig,
+  Plan,
+  type ProxyIdentity,
+  ServiceConfig,
+  Subjects,
+  type Table,
+} from "../../shared/wire/index.ts";
 import { AccessLog } from "./access-log.ts";
 import { buildAdmin, buildHealth, buildMetrics } from "./admin/server.ts";
 import { Cluster } from "./cluster/cluster.ts";
@@ -93,13 +101,21 @@ class ProxyApp implements App {
     this.#self = selfPeer(config);
     this.#bus = this.#openBus("");
     this.#telemetryBus = this.#openBus("-telemetry");
-    const follower = (table: Table): TableFollower =>
-      new TableFollower({ bus: this.#bus, table, clock, log: this.#log, name: `${namespace}/${instance}` });
+    // What cannot be read is refused here, so that it is neither adopted nor saved.
+    const follower = (table: Table, decode?: (value: Uint8Array) => unknown): TableFollower =>
+      new TableFollower({
+        bus: this.#bus,
+        table,
+        clock,
+        log: this.#log,
+        name: `${namespace}/${instance}`,
+        ...(decode !== undefined && { decode }),
+      });
     this.#tables = {
-      service: follower("service"),
-      endpoints: follower("endpoints"),
-      gateway: follower("gateway"),
-      plan: follower("plan"),
+      service: follower("service", ServiceConfig.decode),
+      endpoints: follower("endpoints", EndpointSet.decode),
+      gateway: follower("gateway", GatewayConfig.decode),
+      plan: follower("plan", Plan.decode),
       trust: follower("trust"),
     };
     const { service: services, endpoints, gateway, plan } = this.#tables;
@@ -194,9 +210,10 @@ class ProxyApp implements App {
     await this.#drain();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#health.stop();
+    // Saved before it is let go: a restart lives on it.
+    await this.#state.stop();
     this.#directory.close();
     await this.#reporter.stop();
-    await this.#state.stop();
     await this.#certificates.stop();
     for (const close of this.#closers.reverse()) await close();
     for (const table of Object.values(this.#tables)) table.close();

@@ -34,7 +34,7 @@ export class MessageWriter {
     this.#head = undefined;
     if (!this.#chunked) return this.#write(head, chunk, "");
     if (chunk.length === 0)
-      return end ? this.#write(head + "0\r\n\r\n", chunk, "") : head === "" || this.#write(head, chunk, "");
+      return end ? this.#write(`${head}0\r\n\r\n`, chunk, "") : head === "" || this.#write(head, chunk, "");
     return this.#write(`${head}${chunk.length.toString(16)}\r\n`, chunk, end ? "\r\n0\r\n\r\n" : "\r\n");
   }
 
