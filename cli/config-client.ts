@@ -19,8 +19,6 @@ export interface ApplyResult {
 
 export interface ApplyOptions {
   readonly dryRun?: boolean;
-  /** The revision that the one document must replace; 0: it must be new. */
-  readonly expectRevision?: number;
 }
 
 export interface ResourceQuery {
@@ -45,7 +43,6 @@ export class ConfigClient {
   async apply(documents: string, options: ApplyOptions = {}): Promise<readonly ApplyResult[]> {
     const headers: Record<string, string> = {};
     if (options.dryRun === true) headers["Mesh-Dry-Run"] = "true";
-    if (options.expectRevision !== undefined) headers["Mesh-Expect-Revision"] = String(options.expectRevision);
     const { results } = await this.#request("apply", documents, headers);
     if (!Array.isArray(results)) throw new WireError("config.apply: the answer has no results");
     return results as ApplyResult[];

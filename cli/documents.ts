@@ -1,8 +1,16 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import { parseAllDocuments, stringify } from "yaml";
 import { errorMessage } from "../shared/base/index.ts";
-import { createKindRegistry, type KindDefinition, MAX_SUBMISSION_BYTES } from "../shared/model/index.ts";
+import {
+  createKindRegistry,
+  type FieldError,
+  type JsonObject,
+  type JsonValue,
+  type KindDefinition,
+  MAX_SUBMISSION_BYTES,
+  readDocuments,
+} from "../shared/model/index.ts";
+import type { ApplyResult } from "./config-client.ts";
 import { type CliIo, UsageError } from "./io.ts";
 
 /** The text of one file, which becomes one submission. */
@@ -49,37 +57,62 @@ function readText(path: string): string {
   }
 }
 
-interface LooseDocument {
-  readonly kind?: unknown;
-  readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown };
+/** A document of a file, as far as it can be read. */
+export interface FileDocument {
+  /** The file's name as given. */
+  readonly file: string;
+  /** Place in the file, from 0; the items of a list count one by one. */
+  readonly place: number;
+  readonly value: JsonObject;
 }
 
-/** The file's documents as plain values, empty ones left out. Throws UsageError where the text is not YAML. */
-export function parseDocuments({ name, text }: DocumentFile): readonly LooseDocument[] {
-  const documents: LooseDocument[] = [];
-  for (const document of parseAllDocuments(text)) {
-    if (!("errors" in document)) continue;
-    const [fault] = document.errors;
-    if (fault !== undefined) throw new UsageError(`${name}: ${fault.message}`);
-    const value: unknown = document.toJS({ maxAliasCount: 0 });
-    if (value === null || value === undefined) continue;
-    if (typeof value !== "object") throw new UsageError(`${name}: a document is not an object`);
-    documents.push(value as LooseDocument);
-  }
-  return documents;
+/** A document that is no object at all; the mesh is not asked about it. */
+export interface UnreadableDocument {
+  readonly file: string;
+  readonly place: number;
+  readonly errors: readonly FieldError[];
 }
 
-/** One submission a document, each in the namespace asked for. Throws UsageError when a document names another. */
-export function inNamespace(file: DocumentFile, namespace: string): readonly string[] {
-  return parseDocuments(file).map((document) => {
-    const given = document.metadata?.namespace;
-    if (given !== undefined && given !== namespace) {
-      throw new UsageError(
-        `the namespace from the provided object "${String(given)}" does not match the namespace "${namespace}"; leave -n out or change the file`,
-      );
-    }
-    return stringify({ ...document, metadata: { ...document.metadata, namespace } });
+/** The file's documents, read as Pilot reads them: one that is not readable does not take the others along. */
+export function parseDocuments({ name, text }: DocumentFile): readonly (FileDocument | UnreadableDocument)[] {
+  return readDocuments(text).map((content, place) => {
+    if ("errors" in content) return { file: name, place, errors: content.errors };
+    if (isObject(content.value)) return { file: name, place, value: content.value };
+    const errors = [{ path: "", value: null, reason: "not an object", remedy: "write a resource" }];
+    return { file: name, place, errors };
   });
+}
+
+/** An unreadable document, told like one that Pilot refused. */
+export function toResult({ place, errors }: UnreadableDocument): ApplyResult {
+  const nameless = { kind: "", namespace: "", name: "" };
+  return { document: place, ...nameless, outcome: "rejected", revision: 0, errors, warnings: [] };
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The document in the namespace asked for. Throws UsageError when it names another. */
+export function inNamespace(document: FileDocument, namespace: string): FileDocument {
+  const { namespace: given } = metadataOf(document);
+  if (given !== undefined && given !== namespace) {
+    throw new UsageError(
+      `the namespace from the provided object "${String(given)}" does not match the namespace "${namespace}"; leave -n out or change the file`,
+    );
+  }
+  return withMetadata(document, { namespace });
+}
+
+/** The document with more in its metadata; unchanged where that is no object, for Pilot to say so. */
+export function withMetadata(document: FileDocument, more: JsonObject): FileDocument {
+  const { metadata = {} } = document.value;
+  if (!isObject(metadata)) return document;
+  return { ...document, value: { ...document.value, metadata: { ...metadata, ...more } } };
+}
+
+function metadataOf({ value }: FileDocument): JsonObject {
+  return isObject(value["metadata"]) ? value["metadata"] : {};
 }
 
 export interface DocumentKey {
@@ -89,23 +122,15 @@ export interface DocumentKey {
 }
 
 /** Which resource a document is, as far as deleting needs to know. Throws UsageError. */
-export function keyOfDocument(document: LooseDocument, file: string, namespace: string | undefined): DocumentKey {
-  const { kind, metadata } = document;
-  if (typeof kind !== "string" || typeof metadata?.name !== "string")
+export function keyOfDocument(document: FileDocument, namespace: string | undefined): DocumentKey {
+  const { kind } = document.value;
+  const { file } = document;
+  const { name, namespace: given } = metadataOf(namespace === undefined ? document : inNamespace(document, namespace));
+  if (typeof kind !== "string" || typeof name !== "string")
     throw new UsageError(`${file}: a document has no kind or no metadata.name`);
   const definition = createKindRegistry().get(kind);
   if (definition === undefined) throw new UsageError(`${file}: kind ${kind} is not known`);
-  const given = metadata.namespace;
-  if (given !== undefined && namespace !== undefined && given !== namespace) {
-    throw new UsageError(
-      `the namespace from the provided object "${String(given)}" does not match the namespace "${namespace}"`,
-    );
-  }
-  return {
-    kind,
-    name: metadata.name,
-    namespace: typeof given === "string" ? given : (namespace ?? definition.namespaceDefault),
-  };
+  return { kind, name, namespace: typeof given === "string" ? given : definition.namespaceDefault };
 }
 
 /** The kind that a person means by singular or plural, in any letter case. Throws UsageError that names the right spelling. */

@@ -1,9 +1,11 @@
-import { isComponent, startComponent } from "./commands/component.ts";
+import { componentHelp, isComponent, startComponent } from "./commands/component.ts";
 import type { CliIo } from "./io.ts";
 import { runCli } from "./program.ts";
 
 const name = process.argv[2];
-if (isComponent(name)) {
+if (isComponent(name) && process.argv.slice(3).some((word) => word === "--help" || word === "-h")) {
+  process.stdout.write(`${await componentHelp(name)}\n`);
+} else if (isComponent(name)) {
   await startComponent(name);
 } else {
   const interrupted = new AbortController();

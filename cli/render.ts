@@ -32,7 +32,7 @@ export function renderTable(header: readonly string[], rows: readonly (readonly 
 /** One line for what was accepted; for a refusal a line for each field, with what to do about it. */
 export function renderApplyResult(
   result: ApplyResult,
-  { dryRun, colours }: { dryRun: boolean; colours: Palette },
+  { dryRun, colours, file }: { dryRun: boolean; colours: Palette; file?: string },
 ): string {
   const key = formatKey(result);
   const suffix = dryRun ? " (dry run)" : "";
@@ -48,7 +48,8 @@ export function renderApplyResult(
     case "pending":
       return `${colours.good("Accepted")} config ${key}${revision("at")}, pending${suffix}${warnings}`;
     case "rejected": {
-      const what = result.name === "" ? `document ${result.document + 1}` : `config ${key}`;
+      const of = file === undefined ? "" : ` of ${file}`;
+      const what = result.name === "" ? `document ${result.document + 1}${of}` : `config ${key}`;
       return `${colours.bad("Rejected")} ${what}${suffix}${result.errors.map((error) => renderFieldError(error, colours)).join("")}${warnings}`;
     }
   }
@@ -57,9 +58,10 @@ export function renderApplyResult(
 function renderFieldError({ path, value, reason, remedy, position }: FieldError, colours: Palette, label = ""): string {
   const at = position === undefined ? "" : ` (position ${position})`;
   const given = value === null || value === undefined ? "" : ` ${colours.dim(`[${shorten(JSON.stringify(value))}]`)}`;
-  const where = path === "" ? "document" : path;
+  // What is said of an accepted document as a whole needs no place.
+  const where = path !== "" ? `${path}${at}: ` : label === "" ? "document: " : "";
   const hint = remedy === "" ? "" : `\n      ${remedy}`;
-  return `\n  ${label}${where}${at}: ${reason}${given}${hint}`;
+  return `\n  ${label}${where}${reason}${given}${hint}`;
 }
 
 function shorten(text: string): string {
@@ -68,15 +70,21 @@ function shorten(text: string): string {
 
 export type ResourceFormat = "short" | "yaml" | "json";
 
-export function renderResources(resources: readonly Resource[], format: ResourceFormat): string {
+/** `resources` as a list, or one alone: then JSON is the resource itself, whatever a list happens to hold. */
+export function renderResources(resources: readonly Resource[] | Resource, format: ResourceFormat): string {
+  if (format === "json") {
+    return JSON.stringify("kind" in resources ? resources : { items: resources }, undefined, 2);
+  }
+  return renderList("kind" in resources ? [resources] : resources, format);
+}
+
+function renderList(resources: readonly Resource[], format: "short" | "yaml"): string {
   switch (format) {
     case "yaml":
       return resources
         .map((resource) => stringify(resource, { lineWidth: 0 }))
         .join("---\n")
         .trimEnd();
-    case "json":
-      return JSON.stringify(resources.length === 1 ? resources[0] : { items: resources }, undefined, 2);
     case "short": {
       if (resources.length === 0) return "No resources found.";
       const sorted = [...resources].sort((a, b) => (formatKey(keyOf(a)) < formatKey(keyOf(b)) ? -1 : 1));

@@ -84,10 +84,14 @@ function runShown(words, env = {}) {
   return spawnSync(words[0], words.slice(1), { stdio: ["ignore", 2, 2], env: { ...process.env, ...env } }).status === 0;
 }
 
-/** A package may have started its server as a system service, which nobody asked for. */
+/** A package may have started its server as a system service, now and at every boot, which nobody asked for. */
 function stopService(prefix, name) {
-  if (existsSync("/run/systemd/system")) runShown([...prefix, "systemctl", "disable", "--now", name]);
-  else if (existsSync(`/etc/init.d/${name}`)) runShown([...prefix, "service", name, "stop"]);
+  if (existsSync("/run/systemd/system")) {
+    runShown([...prefix, "systemctl", "disable", "--now", name]);
+  } else if (existsSync(`/etc/init.d/${name}`)) {
+    runShown([...prefix, "service", name, "stop"]);
+    if (findProgram("update-rc.d")) runShown([...prefix, "update-rc.d", name, "disable"]);
+  }
 }
 
 function installServers(missing) {

@@ -3,6 +3,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { lateenVersion } from "../../cli/commands/version.ts";
 import { freePorts } from "../../samples/bookinfo/demo/ports.ts";
 import { ProcessGroup } from "../../samples/bookinfo/demo/processes.ts";
 import { type Figures, type LoadTarget, measure, pinned } from "../harness/measure.ts";
@@ -23,7 +24,7 @@ const WARM_UP_SECONDS = 1;
 const { values } = parseArgs({
   options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" } },
 });
-const rounds = Math.max(1, Number(values.rounds));
+const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 
 function fail(text: string): never {
@@ -31,6 +32,8 @@ function fail(text: string): never {
   process.exit(1);
 }
 
+if (!Number.isInteger(rounds) || rounds < 1) fail("--rounds is a whole number of at least 1");
+if (!(seconds > 0)) fail("--seconds is a number above 0");
 if (process.platform !== "linux" || firstLine("taskset", ["--version"]) === undefined)
   fail("this bench needs Linux with taskset");
 if (cpus().length < 2) fail("this bench needs two processors");
@@ -81,7 +84,7 @@ try {
   printScenario(scenario, "haproxy");
   const versions = {
     node: process.version,
-    lateen: "0.1.0",
+    lateen: lateenVersion(),
     ...Object.fromEntries(others.map(({ name, version }) => [name, version])),
   };
   const file = fileURLToPath(new URL("../../../bench/results/proxy.json", import.meta.url));

@@ -1,9 +1,17 @@
 import { Command } from "commander";
-import { stringify } from "yaml";
 import type { Bus } from "../../shared/bus/index.ts";
-import { type ApplyOptions, type ApplyResult, ConfigClient } from "../config-client.ts";
+import { type ApplyResult, ConfigClient } from "../config-client.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { inNamespace, parseDocuments, readDocumentFiles } from "../documents.ts";
+import {
+  type DocumentFile,
+  type FileDocument,
+  inNamespace,
+  parseDocuments,
+  readDocumentFiles,
+  toResult,
+  type UnreadableDocument,
+  withMetadata,
+} from "../documents.ts";
 import { type CliIo, EXIT, UsageError } from "../io.ts";
 import { type WaitFlags, waitIfAsked, withConnectionOptions, withWaitOptions } from "../options.ts";
 import { palette, renderApplyResult } from "../render.ts";
@@ -15,8 +23,14 @@ interface ApplyFlags extends ConnectionFlags, WaitFlags {
   readonly output: string;
 }
 
-interface Submission extends ApplyOptions {
+/** What is sent of one file, at once, so that Pilot can order what refers to each other. */
+interface Submission {
+  readonly file: string;
   readonly text: string;
+  /** Place in the file of each document that is sent; undefined: the file goes as it is. */
+  readonly places?: readonly number[];
+  /** What could not be sent. */
+  readonly refused: readonly UnreadableDocument[];
 }
 
 export type RunCommand = (run: () => Promise<number>) => Promise<void>;
@@ -31,13 +45,11 @@ export function applyCommand(io: CliIo, run: RunCommand): Command {
     run(async () => {
       const files = await readDocumentFiles(flags.filename, io);
       const { namespace } = flags;
-      const texts =
-        namespace === undefined ? files.map(({ text }) => text) : files.flatMap((file) => inNamespace(file, namespace));
-      return submit(
-        io,
-        flags,
-        texts.map((text) => ({ text })),
-      );
+      const submissions =
+        namespace === undefined
+          ? files.map(({ name, text }): Submission => ({ file: name, text, refused: [] }))
+          : files.map((file) => edited(file, (document) => inNamespace(document, namespace)));
+      return submit(io, flags, submissions, (result) => result);
     }),
   );
 }
@@ -49,19 +61,31 @@ export function createCommand(io: CliIo, run: RunCommand): Command {
     run(async () => {
       const files = await readDocumentFiles(flags.filename, io);
       const { namespace } = flags;
-      const texts = files.flatMap((file) =>
-        namespace === undefined
-          ? parseDocuments(file).map((document) => stringify(document))
-          : inNamespace(file, namespace),
+      const submissions = files.map((file) =>
+        edited(file, (document) =>
+          withMetadata(namespace === undefined ? document : inNamespace(document, namespace), NOT_THERE_YET),
+        ),
       );
-      if (texts.length === 0) throw new UsageError("nothing to create");
-      return submit(
-        io,
-        flags,
-        texts.map((text) => ({ text, expectRevision: 0 })),
-      );
+      if (submissions.every(({ places, refused }) => places?.length === 0 && refused.length === 0))
+        throw new UsageError("nothing to create");
+      return submit(io, flags, submissions, explainExisting);
     }),
   );
+}
+
+/** What Pilot takes as: there must be none. */
+const NOT_THERE_YET = { resourceVersion: "0" };
+
+/** A file whose readable documents are sent changed. */
+function edited(file: DocumentFile, edit: (document: FileDocument) => FileDocument): Submission {
+  const documents = parseDocuments(file);
+  const readable = documents.filter((document) => "value" in document).map(edit);
+  return {
+    file: file.name,
+    text: readable.map(({ value }) => `---\n${JSON.stringify(value)}\n`).join(""),
+    places: readable.map(({ place }) => place),
+    refused: documents.filter((document) => "errors" in document),
+  };
 }
 
 function describe(command: Command, text: string): Command {
@@ -76,7 +100,12 @@ function describe(command: Command, text: string): Command {
   );
 }
 
-async function submit(io: CliIo, flags: ApplyFlags, submissions: readonly Submission[]): Promise<number> {
+async function submit(
+  io: CliIo,
+  flags: ApplyFlags,
+  submissions: readonly Submission[],
+  explain: (result: ApplyResult) => ApplyResult,
+): Promise<number> {
   if (flags.output !== "short" && flags.output !== "json")
     throw new UsageError(`unknown output format ${flags.output}. Types are short|json`);
   const dryRun = flags.dryRun === true;
@@ -84,23 +113,31 @@ async function submit(io: CliIo, flags: ApplyFlags, submissions: readonly Submis
     const client = new ConfigClient(bus);
     const colours = palette(io.isTerminal);
     const results: ApplyResult[] = [];
-    for (const { text, ...options } of submissions) {
-      for (const result of await client.apply(text, { ...options, dryRun })) {
+    for (const submission of submissions) {
+      for (const result of (await resultsOf(submission, client, dryRun)).map(explain)) {
         results.push(result);
         if (flags.output === "json") continue;
-        const rendered = renderApplyResult(options.expectRevision === 0 ? explainExisting(result) : result, {
-          dryRun,
-          colours,
-        });
+        const of = submissions.length > 1 ? submission.file : undefined;
+        const rendered = renderApplyResult(result, { dryRun, colours, ...(of !== undefined && { file: of }) });
         if (result.outcome === "rejected") io.err(rendered);
         else io.out(rendered);
       }
     }
     if (flags.output === "json") io.out(JSON.stringify({ results }, undefined, 2));
     if (!dryRun) await waitIfAsked(bus, results, flags, io);
-    if (results.length === 0) io.err("nothing to apply: no document found");
-    return results.length === 0 || results.some(({ outcome }) => outcome === "rejected") ? EXIT.failed : EXIT.ok;
+    return results.some(({ outcome }) => outcome === "rejected") ? EXIT.failed : EXIT.ok;
   });
+}
+
+/** In the order of the file. */
+async function resultsOf(submission: Submission, client: ConfigClient, dryRun: boolean): Promise<ApplyResult[]> {
+  const { text, places, refused } = submission;
+  const judged = places?.length === 0 ? [] : await client.apply(text, { dryRun });
+  const results = [
+    ...judged.map((result) => ({ ...result, document: places?.[result.document] ?? result.document })),
+    ...refused.map(toResult),
+  ];
+  return results.sort((a, b) => a.document - b.document);
 }
 
 /** What Pilot sees as a stale revision is, to who asked for something new, that it exists. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import type { Setting } from "../../shared/config/index.ts";
 
 /** What each component is; it takes its own settings, as flags or environment variables. */
 export const COMPONENTS = {
@@ -30,4 +31,21 @@ export async function startComponent(name: ComponentName): Promise<void> {
   const main = new URL(`../../services/${name}/main.js`, import.meta.url);
   process.argv.splice(1, 2, fileURLToPath(main));
   await import(main.href);
+}
+
+/** All settings of a component, which its configuration module exports as a table. */
+export async function componentHelp(name: ComponentName): Promise<string> {
+  const module = (await import(new URL(`../../services/${name}/config.js`, import.meta.url).href)) as object;
+  const settings = Object.entries(module).find(([exported]) => exported.endsWith("_SETTINGS"))?.[1] as object;
+  const lines = Object.values(settings).map(({ flag, env, type, defaultText, doc }: Setting<unknown>) => {
+    const byDefault = defaultText === "required" ? "required" : `default: ${defaultText}`;
+    return `  ${flag} <${type}>  (${env}; ${byDefault})\n      ${doc}`;
+  });
+  return [
+    `Usage: lateen ${name} [settings]`,
+    "",
+    `Starts a component: ${COMPONENTS[name]}. Each setting is a flag and an environment variable.`,
+    "",
+    ...lines,
+  ].join("\n");
 }

@@ -3,9 +3,18 @@ import { errorMessage } from "../../shared/base/index.ts";
 import { formatKey, revisionOf } from "../../shared/model/index.ts";
 import { ConfigClient } from "../config-client.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { type DocumentKey, keyOfDocument, parseDocuments, readDocumentFiles, resolveKind } from "../documents.ts";
+import {
+  type DocumentKey,
+  keyOfDocument,
+  parseDocuments,
+  readDocumentFiles,
+  resolveKind,
+  toResult,
+  type UnreadableDocument,
+} from "../documents.ts";
 import { type CliIo, EXIT, UsageError } from "../io.ts";
 import { type WaitFlags, waitIfAsked, withConnectionOptions, withWaitOptions } from "../options.ts";
+import { palette, renderApplyResult } from "../render.ts";
 import type { AwaitedResource } from "../wait.ts";
 import type { RunCommand } from "./apply.ts";
 
@@ -30,12 +39,17 @@ export function deleteCommand(io: CliIo, run: RunCommand): Command {
     .option("-n, --namespace <namespace>", "namespace (default: that of the kind, mostly default)");
   return withWaitOptions(command).action((kind: string | undefined, names: readonly string[], flags: DeleteFlags) =>
     run(async () => {
-      const victims =
-        flags.filename.length > 0 ? await victimsOfFiles(kind, flags, io) : victimsByName(kind, names, flags.namespace);
+      const { victims, unreadable } =
+        flags.filename.length > 0
+          ? await victimsOfFiles(kind, flags, io)
+          : { victims: victimsByName(kind, names, flags.namespace), unreadable: [] };
+      const colours = palette(io.isTerminal);
+      for (const document of unreadable)
+        io.err(renderApplyResult(toResult(document), { dryRun: false, colours, file: document.file }));
       return withBus(flags, io, async (bus) => {
         const client = new ConfigClient(bus);
         const deleted: AwaitedResource[] = [];
-        let failures = 0;
+        let failures = unreadable.length;
         for (const { label, kind, namespace, name } of victims) {
           try {
             const tombstone = await client.delete({ kind, namespace, name });
@@ -53,18 +67,22 @@ export function deleteCommand(io: CliIo, run: RunCommand): Command {
   );
 }
 
-async function victimsOfFiles(kind: string | undefined, flags: DeleteFlags, io: CliIo): Promise<readonly Victim[]> {
+async function victimsOfFiles(
+  kind: string | undefined,
+  flags: DeleteFlags,
+  io: CliIo,
+): Promise<{ readonly victims: readonly Victim[]; readonly unreadable: readonly UnreadableDocument[] }> {
   if (kind !== undefined) throw new UsageError("give either -f, or a kind and names");
-  const files = await readDocumentFiles(flags.filename, io);
-  const victims = files.flatMap((file) =>
-    parseDocuments(file).map((document) => {
-      const key = keyOfDocument(document, file.name, flags.namespace);
+  const documents = (await readDocumentFiles(flags.filename, io)).flatMap(parseDocuments);
+  if (documents.length === 0) throw new UsageError("nothing to delete");
+  const victims = documents
+    .filter((document) => "value" in document)
+    .map((document) => {
+      const key = keyOfDocument(document, flags.namespace);
       return { ...key, label: formatKey(key) };
-    }),
-  );
-  if (victims.length === 0) throw new UsageError("nothing to delete");
+    });
   // What refers comes last in a file, so the file is undone from its end.
-  return victims.reverse();
+  return { victims: victims.reverse(), unreadable: documents.filter((document) => "errors" in document) };
 }
 
 function victimsByName(

@@ -37,7 +37,7 @@ export function getCommand(io: CliIo, run: RunCommand): Command {
           const client = new ConfigClient(bus);
           const resources =
             name !== undefined
-              ? [await client.get({ kind, namespace, name })]
+              ? await client.get({ kind, namespace, name })
               : await client.list(flags.allNamespaces === true ? { kind } : { kind, namespace });
           const text = renderResources(resources, format);
           if (text !== "") io.out(text);

@@ -51,11 +51,6 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Whether the plans are written and current. */
-  get settled(): boolean {
-    return this.#term !== undefined && !this.#working && this.#cancel === undefined;
-  }
-
   /** Takes the table over. Throws UnavailableError. */
   async begin(): Promise<void> {
     const { store, clock, log, onConflict, settings } = this.#options;

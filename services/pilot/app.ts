@@ -81,11 +81,13 @@ export function buildPilot(config: PilotConfig, dependencies: PilotDependencies 
     subscriptions.push(
       bus.subscribe(subjects.allRegistry(), (message) => {
         const address = subjects.parseRegistry(message.subject);
+        // Also of a goodbye: only a message with its type is one of the proxy that the subject names.
+        const registration = message.decode(Registration);
         if (address.verb === "deregister") {
           registry.departed(address);
           verdicts.inc({ result: "goodbye" });
         } else {
-          verdicts.inc({ result: registry.heard(address, message.decode(Registration)) ? "accepted" : "refused" });
+          verdicts.inc({ result: registry.heard(address, registration) ? "accepted" : "refused" });
         }
       }),
     );

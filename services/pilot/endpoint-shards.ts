@@ -13,6 +13,9 @@ import type { RegisteredService } from "./registry.ts";
  * n only grows, and doubles when it does, so that old and new shards stay comparable. The new upper half is
  * written first, while the lower half still holds everything; then the service's configuration names the new n; only
  * then does the lower half shrink. At no time does a follower of either n miss an instance.
+ *
+ * Instances choose their names, so they can choose names of one hash: no n parts those. Growth therefore ends where
+ * shards would be nearly empty on average, whatever the fullest one holds.
  */
 export interface EndpointTable {
   set(key: string, value: Uint8Array): Promise<unknown>;
@@ -33,6 +36,8 @@ export interface EndpointShardsOptions {
 }
 
 const RETRY_MS = 1000;
+/** Shards are not split further when they would hold fewer than this part of what they may, on average. */
+const LEAST_FILL = 1 / 8;
 
 interface Shard {
   readonly key: string;
@@ -175,7 +180,11 @@ export class EndpointShards {
     )
       return;
     let wanted = state.wanted;
-    while (this.#largest(endpoints, wanted) > this.#maxPerShard) wanted *= 2;
+    while (
+      this.#largest(endpoints, wanted) > this.#maxPerShard &&
+      wanted * 2 * this.#maxPerShard * LEAST_FILL <= endpoints.length
+    )
+      wanted *= 2;
     if (wanted === state.wanted) return;
     state.wanted = wanted;
     this.#extend(service, state);
@@ -188,7 +197,7 @@ export class EndpointShards {
       const index = fnv1a32(endpoint.instance ?? "") % count;
       sizes[index] = (sizes[index] ?? 0) + 1;
     }
-    return Math.max(...sizes);
+    return sizes.reduce((largest, size) => Math.max(largest, size), 0);
   }
 
   #schedule(service: string, shard: Shard): void {

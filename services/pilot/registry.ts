@@ -12,6 +12,9 @@ import { type EndpointInput, type Registration, type RegistryAddress, tableKey }
  * leader takes what the table holds, each with a fresh lease, and lets its own hearing correct it.
  *
  * A service without instances stays known for a while: its callers should see "no instance" and not "no such name".
+ *
+ * A workload says what it likes under its own name, so all that one can say is bounded: the size of a registration
+ * (a full shard of them still has to fit into one message), and the places that one identity can take.
  */
 export interface RegistryOptions {
   readonly clock: Clock;
@@ -23,6 +26,8 @@ export interface RegistryOptions {
   readonly trustDomain?: string;
   /** Instances known at most; default 100,000. */
   readonly maxInstances?: number;
+  /** Of those, instances of one identity at most; default 10,000. */
+  readonly maxInstancesPerIdentity?: number;
 }
 
 export interface RegisteredPort {
@@ -53,7 +58,10 @@ export interface RegistryChange {
 
 /** Part of the mesh that may lapse in one go; a single instance always may. */
 const MAX_LAPSING_FRACTION = 0.15;
+const PROTOCOL = /^[a-z][a-z0-9-]{0,15}$/;
 const TICK_MS = 1000;
+/** Of one registration, as it is written into a shard. */
+const MAX_REGISTRATION_BYTES = 8 * 1024;
 /** A tick that is this late means that this process may have missed heartbeats. */
 const LATE_MS = 2000;
 
@@ -83,8 +91,11 @@ export class Registry {
   readonly #lingerMs: number;
   readonly #trustDomain: string;
   readonly #maxInstances: number;
+  readonly #maxInstancesPerIdentity: number;
   readonly #services = new Map<string, Service>();
   readonly #leases = new Map<string, Lease>();
+  /** SPIFFE id -> number of leases. */
+  readonly #leasesOfIdentity = new Map<string, number>();
   /** Instances that said goodbye: a table written before that must not bring them back. */
   readonly #departed = new Map<string, number>();
   readonly #listeners = new Set<(change: RegistryChange) => void>();
@@ -100,6 +111,7 @@ export class Registry {
     this.#lingerMs = options.lingerMs;
     this.#trustDomain = options.trustDomain ?? "cluster.local";
     this.#maxInstances = options.maxInstances ?? 100_000;
+    this.#maxInstancesPerIdentity = options.maxInstancesPerIdentity ?? 10_000;
     this.#reliableSinceMs = options.clock.monotonic();
     this.#lastTickMs = this.#reliableSinceMs;
   }
@@ -155,7 +167,12 @@ export class Registry {
   /** An instance said goodbye. */
   departed(address: RegistryAddress): void {
     const id = leaseId(address, this.principal(address.namespace, address.serviceAccount));
+    this.#departed.delete(id);
     this.#departed.set(id, this.#clock.monotonic());
+    for (const oldest of this.#departed.keys()) {
+      if (this.#departed.size <= this.#maxInstances) break;
+      this.#departed.delete(oldest);
+    }
     const lease = this.#leases.get(id);
     if (lease !== undefined) this.#remove([lease]);
   }
@@ -230,6 +247,7 @@ export class Registry {
     const id = leaseId({ namespace, service: name, instance }, endpoint.principal ?? "");
     const now = this.#clock.monotonic();
     const fingerprint = fingerprintOf(endpoint);
+    if (Buffer.byteLength(fingerprint) + instance.length > MAX_REGISTRATION_BYTES) return false;
     const known = this.#leases.get(id);
     if (known !== undefined) {
       known.renewedMs = now;
@@ -239,13 +257,16 @@ export class Registry {
       this.#changed(known.service, [instance], false);
       return true;
     }
-    if (this.#leases.size >= this.#maxInstances) return false;
+    const principal = endpoint.principal ?? "";
+    const taken = this.#leasesOfIdentity.get(principal) ?? 0;
+    if (this.#leases.size >= this.#maxInstances || taken >= this.#maxInstancesPerIdentity) return false;
     const key = tableKey(namespace, name);
     const existing = this.#services.get(key);
     const service = existing ?? this.#create(key, namespace, name);
     const lease: Lease = { id, service, instance, endpoint, fingerprint, renewedMs: now };
     service.leases.set(id, lease);
     this.#leases.set(id, lease);
+    this.#leasesOfIdentity.set(principal, taken + 1);
     this.#changed(service, [instance], existing === undefined);
     return true;
   }
@@ -270,6 +291,10 @@ export class Registry {
     const gone = new Map<Service, string[]>();
     for (const lease of leases) {
       this.#leases.delete(lease.id);
+      const principal = lease.endpoint.principal ?? "";
+      const left = (this.#leasesOfIdentity.get(principal) ?? 1) - 1;
+      if (left > 0) this.#leasesOfIdentity.set(principal, left);
+      else this.#leasesOfIdentity.delete(principal);
       lease.service.leases.delete(lease.id);
       const names = gone.get(lease.service) ?? [];
       names.push(lease.instance);
@@ -322,7 +347,8 @@ function toEndpoint(instance: string, principal: string, registration: Registrat
   const { workload, labels, address, ports, healthy, plaintext } = registration;
   if (instance === "" || (address === "" && ports.length > 0)) return undefined;
   const numbers = new Set<number>();
-  for (const { number, addressPort } of ports) {
+  for (const { number, protocol, addressPort } of ports) {
+    if (protocol !== "" && !PROTOCOL.test(protocol)) return undefined;
     if (!isPort(number) || !isPort(addressPort) || numbers.has(number)) return undefined;
     numbers.add(number);
   }

@@ -55,6 +55,8 @@ export interface BusStats {
   permissionErrors: number;
   /** Requests dropped because their reply subject is no inbox. */
   repliesRefused: number;
+  /** Requests dropped because they were an answer of the server, delivered there at its asker's wish. */
+  requestsForged: number;
   /** Requests answered "unavailable" because too many were in flight. */
   overloaded: number;
   disconnects: number;
@@ -95,6 +97,7 @@ export class Connection {
     callbackErrors: 0,
     permissionErrors: 0,
     repliesRefused: 0,
+    requestsForged: 0,
     overloaded: 0,
     disconnects: 0,
   };

@@ -62,6 +62,14 @@ export class NatsMessage implements BusMessage {
   }
 }
 
+/**
+ * Whether the server itself made the message: a status, or what a stream holds. A caller of JetStream has the answer
+ * delivered to any subject that it names, past its permissions, so such a message is never a client's request.
+ */
+export function isFromServer(message: BusMessage): boolean {
+  return message.status !== 0 || message.header("Nats-Stream") !== undefined;
+}
+
 /** Parses a message's body as JSON. Throws WireError. */
 export function parseJson(message: BusMessage): unknown {
   try {

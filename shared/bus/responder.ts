@@ -2,7 +2,7 @@ import { errorMessage, MeshError, UnavailableError } from "../base/index.ts";
 import type { Logger } from "../obs/index.ts";
 import type { MessageType } from "../wire/index.ts";
 import type { Connection } from "./connection.ts";
-import { type BusHeaders, type BusMessage, TYPE_HEADER } from "./message.ts";
+import { type BusHeaders, type BusMessage, isFromServer, TYPE_HEADER } from "./message.ts";
 import { errorHeaders } from "./wire-error.ts";
 
 /** What a handler answers: a protobuf message, or JSON. */
@@ -31,7 +31,7 @@ export function protoReply<In>(type: MessageType<unknown, In>, value: In): Serve
 /**
  * Serves one subject. A caller chooses where its answer goes, so an answer goes only to an inbox (`_INBOX.`, or `_R_.`
  * for a caller in another account): a request with any other reply subject is dropped unhandled. A request without
- * one is handled and not answered.
+ * one is handled and not answered. What the server itself says is no request: it was steered here by its asker.
  */
 export class Responder {
   readonly #connection: Connection;
@@ -65,6 +65,10 @@ export class Responder {
   #onRequest(message: BusMessage): void {
     const { stats } = this.#connection;
     const { reply } = message;
+    if (isFromServer(message)) {
+      stats.requestsForged++;
+      return;
+    }
     if (reply !== undefined && !this.#mayAnswer(message.subject, reply)) {
       stats.repliesRefused++;
       return;

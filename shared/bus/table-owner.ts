@@ -13,7 +13,7 @@ import { Head, type Table } from "../wire/index.ts";
 import type { Bus } from "./bus.ts";
 import { forEachLimited } from "./direct-get.ts";
 import type { StoredValue } from "./envelope.ts";
-import { TableStore } from "./table-store.ts";
+import { checkValueSize, TableStore } from "./table-store.ts";
 
 /*
  * The leader's side of one table. It alone writes, and only while each key's last sequence is the one it knows: a
@@ -23,8 +23,8 @@ import { TableStore } from "./table-store.ts";
  * gone, or has another creation time, was lost: it is made again, `restore` gives its content back, and until that is written the
  * head does not say `complete`, so that no follower takes the empty bucket for a mass deletion.
  *
- * An outcome that is unknown (no answer, then reconnect) is settled by reading the key: if it holds what was written, it was
- * us. Values of compiled tables that could not be written stay wanted and are written when the bus is back; those of
+ * An outcome that is unknown (no answer, then reconnect) is settled by reading the key, at the next conflict at the
+ * latest: if it holds what was written, it was us. Values of compiled tables that could not be written stay wanted and are written when the bus is back; those of
  * `config` do not, because whoever asked for the change has been told that it failed.
  */
 
@@ -57,6 +57,8 @@ interface Entry {
   sequence: number;
   /** What it should hold. */
   wanted: Uint8Array | undefined;
+  /** What a write whose outcome is unknown may have left there. */
+  doubtful: { readonly value: Uint8Array | undefined } | undefined;
   /** The write under way: writes to one key follow one another. */
   writing: Promise<void> | undefined;
 }
@@ -101,8 +103,12 @@ export class TableOwner {
     return this.#store?.epoch ?? 0;
   }
 
-  /** Writes the value if its bytes changed. Throws UnavailableError, or ConflictError when no longer the leader. */
+  /**
+   * Writes the value if its bytes changed. Throws UnavailableError, ConflictError when no longer the leader,
+   * InvalidArgumentError for a value that no message can carry.
+   */
   async set(key: string, value: Uint8Array): Promise<{ sequence: number; changed: boolean }> {
+    checkValueSize(this.#options.table, key, value);
     const entry = this.#entry(key);
     const before = entry.sequence;
     entry.wanted = Uint8Array.from(value);
@@ -143,7 +149,7 @@ export class TableOwner {
   #entry(key: string): Entry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { stored: undefined, sequence: 0, wanted: undefined, writing: undefined };
+      entry = { stored: undefined, sequence: 0, wanted: undefined, doubtful: undefined, writing: undefined };
       this.#entries.set(key, entry);
     }
     return entry;
@@ -190,11 +196,13 @@ export class TableOwner {
       entry.sequence =
         wanted === undefined ? await store.delete(key, entry.sequence) : await store.put(key, wanted, entry.sequence);
       entry.stored = wanted;
+      entry.doubtful = undefined;
     } catch (error) {
       if (error instanceof ConflictError || error instanceof TimeoutError)
         await this.#resolve(key, entry, wanted, error);
       else {
         if (error instanceof NotFoundError) void this.#tick();
+        else entry.doubtful = { value: wanted };
         this.#giveUp(entry, wanted);
         throw error instanceof NotFoundError
           ? new UnavailableError(`bucket of ${this.#options.table} is gone`, { cause: error })
@@ -213,17 +221,25 @@ export class TableOwner {
   async #resolve(key: string, entry: Entry, wanted: Uint8Array | undefined, error: MeshError): Promise<void> {
     const store = this.#store;
     if (store === undefined) throw error;
+    entry.doubtful ??= error instanceof TimeoutError ? { value: wanted } : undefined;
     const info = await store.info().catch(() => undefined);
     if (info === undefined || info.createdUs !== store.epoch) {
       void this.#tick();
       this.#giveUp(entry, wanted);
       throw new UnavailableError(`bucket of ${this.#options.table} was lost`, { cause: error });
     }
-    const [sequence, value] = [await store.lastSequence(key), await store.get(key)];
-    if (sequence > entry.sequence && same(value?.value, wanted)) {
+    const { sequence, value } = await store.last(key);
+    if (sequence > entry.sequence && same(value, wanted)) {
       entry.sequence = sequence;
       entry.stored = wanted;
+      entry.doubtful = undefined;
       return;
+    }
+    if (sequence > entry.sequence && entry.doubtful !== undefined && same(value, entry.doubtful.value)) {
+      entry.sequence = sequence;
+      entry.stored = value;
+      entry.doubtful = undefined;
+      return await this.#write(key, entry);
     }
     if (sequence === entry.sequence) {
       this.#giveUp(entry, wanted);
@@ -262,8 +278,12 @@ export class TableOwner {
     if (this.#stopped) return;
     if (info === undefined || info.createdUs !== store.epoch || !this.#restored) await this.#restore();
     else {
-      await this.#writeWanted();
-      this.#publishHead(info.lastSequence);
+      try {
+        await this.#writeWanted();
+      } finally {
+        // One key that cannot be written must not silence the head of all the others.
+        this.#publishHead(info.lastSequence);
+      }
     }
   }
 

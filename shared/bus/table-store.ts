@@ -8,6 +8,8 @@ import { JetStream, type StreamConfig, type StreamInfo } from "./jetstream.ts";
 /** How long a leader's lease lives without renewal, in milliseconds. */
 export const LEASE_MS = 3_000;
 
+/** Of one value: with its envelope and the headers of a write it fits into one message. */
+const MAX_VALUE_BYTES = MAX_MESSAGE_BYTES - 16 * 1024;
 const PARALLEL_READS = 64;
 const READ_TIMEOUT_MS = 2_000;
 const LIST_ATTEMPTS = 3;
@@ -37,6 +39,12 @@ export function bucketConfig(subjects: Subjects, table: BucketName): StreamConfi
       ? {}
       : { republish: { src: subjects.bucketSubject(table, ">"), dest: subjects.table(table, ">") } }),
   };
+}
+
+/** Throws InvalidArgumentError when a value is too large for any table. */
+export function checkValueSize(table: BucketName, key: string, value: Uint8Array): void {
+  if (value.length <= MAX_VALUE_BYTES) return;
+  throw new InvalidArgumentError(`${table} ${key}: ${value.length} bytes are more than ${MAX_VALUE_BYTES}`);
 }
 
 /** Reads and writes one bucket, over a connection into account STORE. */
@@ -99,17 +107,19 @@ export class TableStore {
     return message?.kind === "value" ? this.#toValue(message) : undefined;
   }
 
-  /** The sequence to expect in the next write: also that of a deletion; 0 when there is nothing. */
-  async lastSequence(key: string): Promise<number> {
-    return (await this.#read(key))?.sequence ?? 0;
+  /** The key as it stands, a deletion included; sequence 0 when nothing was ever there. Its sequence is what to expect in the next write. */
+  async last(key: string): Promise<{ readonly sequence: number; readonly value: Uint8Array | undefined }> {
+    const message = await this.#read(key);
+    return { sequence: message?.sequence ?? 0, value: message?.kind === "value" ? message.value : undefined };
   }
 
   /**
    * Writes if the key's last sequence is the expected one (0: nothing there). Throws ConflictError when it is not,
    * NotFoundError when the bucket is gone; after TimeoutError the outcome is unknown.
    */
-  put(key: string, value: Uint8Array, expectedSequence: number): Promise<number> {
-    return this.#write(key, seal(this.table, key, this.epoch, value), expectedSequence, {});
+  async put(key: string, value: Uint8Array, expectedSequence: number): Promise<number> {
+    checkValueSize(this.table, key, value);
+    return await this.#write(key, seal(this.table, key, this.epoch, value), expectedSequence, {});
   }
 
   /** Writes a deletion marker, on the same terms as `put`. */
@@ -123,8 +133,6 @@ export class TableStore {
     expectedSequence: number,
     headers: Record<string, string>,
   ): Promise<number> {
-    if (data.length > MAX_MESSAGE_BYTES)
-      throw new InvalidArgumentError(`${this.table} ${key}: ${data.length} bytes are too many`);
     return await this.#jetStream.store(this.#bus.subjects.bucketSubject(this.table, key), data, {
       ...headers,
       "Nats-Expected-Last-Subject-Sequence": String(expectedSequence),

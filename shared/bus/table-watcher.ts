@@ -142,7 +142,7 @@ export class TableWatcher {
       const value = await store.get(key);
       if (this.#closed) return;
       if (value !== undefined) this.#accept(key, value);
-      else this.#drop(key, { epoch: store.epoch, sequence: await store.lastSequence(key) });
+      else this.#drop(key, { epoch: store.epoch, sequence: (await store.last(key)).sequence });
     } catch (error) {
       this.#retry(error);
     }

@@ -100,10 +100,6 @@ export const ATTRIBUTES: ReadonlyMap<string, ValueType> = new Map(
   VALUE_TYPES.flatMap((type) => (BY_TYPE[type] ?? []).map((name): [string, ValueType] => [name, type])),
 );
 
-export function isValueType(text: string): text is ValueType {
-  return VALUE_TYPES.some((type) => type === text);
-}
-
 /** The type of an attribute, undefined when the vocabulary has none of that name. */
 export function attributeType(attribute: string): ValueType | undefined {
   return ATTRIBUTES.get(attribute);

@@ -53,27 +53,36 @@ export type SubmittedDocument = AcceptedDocument | RejectedDocument;
 
 /** Reads a whole submission, every document on its own; an empty one has no documents. Never throws. */
 export function parseSubmission(text: string, registry: KindRegistry): readonly SubmittedDocument[] {
-  if (Buffer.byteLength(text) > MAX_SUBMISSION_BYTES) {
-    return [refused(0, `longer than ${MAX_SUBMISSION_BYTES} bytes`, "send the documents in several submissions")];
-  }
-  const results: SubmittedDocument[] = [];
-  for (const piece of pieces(text)) {
-    for (const content of contentsOf(piece)) {
-      if (results.length >= MAX_DOCUMENTS) {
-        results.push(
-          refused(results.length, `more than ${MAX_DOCUMENTS} documents`, "send the rest in another submission"),
-        );
-        return results;
-      }
-      if ("errors" in content) results.push(rejected(results.length, undefined, content.errors));
-      else results.push(parseResource(content.value, registry, results.length));
-    }
-  }
-  return results;
+  return readDocuments(text).map((content, document) =>
+    "errors" in content
+      ? rejected(document, undefined, content.errors)
+      : parseResource(content.value, registry, document),
+  );
 }
 
-function refused(document: number, reason: string, remedy: string): RejectedDocument {
-  return rejected(document, undefined, [{ path: "", value: null, reason, remedy }]);
+/** A document of a submission as plain JSON, or why it is not readable. */
+export type DocumentContent = { readonly value: JsonValue } | { readonly errors: readonly FieldError[] };
+
+/** The documents of a submission in order, items of lists one by one, not judged yet. Never throws. */
+export function readDocuments(text: string): readonly DocumentContent[] {
+  if (Buffer.byteLength(text) > MAX_SUBMISSION_BYTES) {
+    return [unreadable(`longer than ${MAX_SUBMISSION_BYTES} bytes`, "send the documents in several submissions")];
+  }
+  const contents: DocumentContent[] = [];
+  for (const piece of pieces(text)) {
+    for (const content of contentsOf(piece)) {
+      if (contents.length >= MAX_DOCUMENTS) {
+        contents.push(unreadable(`more than ${MAX_DOCUMENTS} documents`, "send the rest in another submission"));
+        return contents;
+      }
+      contents.push(content);
+    }
+  }
+  return contents;
+}
+
+function unreadable(reason: string, remedy: string): DocumentContent {
+  return { errors: [{ path: "", value: null, reason, remedy }] };
 }
 
 interface Piece {
@@ -107,39 +116,25 @@ function opensTooDeep(text: string): boolean {
   return open > MAX_OPEN_BRACKETS;
 }
 
-type Content = { readonly value: JsonValue } | { readonly errors: readonly FieldError[] };
-
-function contentsOf(piece: Piece): readonly Content[] {
-  if (opensTooDeep(piece.text)) {
-    return [
-      {
-        errors: [{ path: "", value: null, reason: `nested deeper than ${MAX_DEPTH}`, remedy: "flatten the document" }],
-      },
-    ];
-  }
+function contentsOf(piece: Piece): readonly DocumentContent[] {
+  if (opensTooDeep(piece.text)) return [unreadable(`nested deeper than ${MAX_DEPTH}`, "flatten the document")];
   const counter = new LineCounter();
   try {
     const documents = parseAllDocuments(piece.text, { uniqueKeys: false, prettyErrors: false, lineCounter: counter });
     if (!Array.isArray(documents)) return [];
     return (documents as Document.Parsed[]).flatMap((document) => contentOf(document, piece, counter));
   } catch (error) {
-    return [{ errors: [{ path: "", value: null, reason: errorMessage(error), remedy: "mend the document" }] }];
+    return [unreadable(errorMessage(error), "mend the document")];
   }
 }
 
-function contentOf(document: Document.Parsed, piece: Piece, counter: LineCounter): readonly Content[] {
+function contentOf(document: Document.Parsed, piece: Piece, counter: LineCounter): readonly DocumentContent[] {
   const [fault] = document.errors;
   if (fault !== undefined) {
     const { line, col } = counter.linePos(fault.pos[0]);
     const where = `line ${piece.line + line}, column ${col}`;
     const reason = `not readable as YAML or JSON at ${where}: ${fault.message}`;
-    return [
-      {
-        errors: [
-          { path: "", value: null, reason, remedy: "mend the syntax; the other documents are judged without it" },
-        ],
-      },
-    ];
+    return [unreadable(reason, "mend the syntax; the other documents are judged without it")];
   }
   const converter = new Converter(document);
   const value = converter.convert(document.contents, "", 0);

@@ -5,7 +5,6 @@ export {
   attributeType,
   formatReference,
   fromWireAttribute,
-  isValueType,
   parseReference,
   referenceType,
   toWireAttribute,
@@ -15,10 +14,12 @@ export {
 export { closest } from "./closest.ts";
 export {
   type AcceptedDocument,
+  type DocumentContent,
   MAX_SUBMISSION_BYTES,
   parseResource,
   parseSubmission,
   type RejectedDocument,
+  readDocuments,
   type SubmittedDocument,
 } from "./documents.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
@@ -67,12 +68,14 @@ export {
   type Field,
   type FieldDoc,
   field,
+  kindOfValue,
   list,
   map,
   object,
   oneOf,
   type Reader,
   type Schema,
+  shown,
   type TypeDoc,
 } from "./schema.ts";
 export type {

@@ -32,14 +32,14 @@ export function dnsLabel(): Schema<string> {
   });
 }
 
-/** A whole number, by default any of 32 bits. */
+/** A whole number, by default any of 32 bits; a greater `max` makes it one of 64, exact up to 2^53. */
 export function int32(limits: { readonly min?: number; readonly max?: number } = {}): Schema<number> {
   const min = limits.min ?? -2_147_483_648;
   const max = limits.max ?? 2_147_483_647;
   return {
-    type: { type: "int32" },
+    type: { type: max > 2_147_483_647 ? "int64" : "int32" },
     read(value, path, reader) {
-      const given = typeof value === "string" && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+      const given = typeof value === "string" && /^-?\d{1,16}$/.test(value) ? Number(value) : value;
       if (typeof given !== "number" || !Number.isInteger(given)) {
         return reader.error(
           path,

@@ -1,5 +1,5 @@
 import { errorMessage } from "../base/index.ts";
-import { ATTRIBUTES, checked, type Schema, string, type ValueType } from "../model/index.ts";
+import { ATTRIBUTES, checked, kindOfValue, type Schema, shown, string, type ValueType } from "../model/index.ts";
 import { compileExpression } from "./expression/compiler.ts";
 import { parseDurationMs } from "./expression/duration.ts";
 import { type CompiledExpression, ExpressionError } from "./expression/types.ts";
@@ -21,18 +21,20 @@ export function expression(expected?: ValueType): Schema<CompiledExpression> {
 
 /** A duration with any of Go's units, "500ms" or "1m30s", as milliseconds. */
 export function goDuration(rules: { readonly minMs: number }): Schema<number> {
-  const schema = checked(string(), (text, at) => {
-    const ms = parseDurationMs(text);
-    if (ms === undefined) {
-      return at.error(
-        `must be a duration such as "5s" or "500ms", not ${JSON.stringify(text)}`,
-        "write a number with its unit: ms, s, m or h",
-      );
-    }
-    if (ms < rules.minMs) return at.error(`shorter than ${rules.minMs} ms`, `give at least "${rules.minMs}ms"`);
-    return ms;
-  });
-  return { ...schema, type: { type: "duration" } };
+  return {
+    type: { type: "duration" },
+    read(value, path, reader) {
+      const ms = typeof value === "string" ? parseDurationMs(value) : undefined;
+      if (ms === undefined) {
+        const given = typeof value === "string" ? JSON.stringify(shown(value)) : kindOfValue(value);
+        const remedy = typeof value === "number" ? `write "${value}s"` : "write a number with its unit: ms, s, m or h";
+        return reader.error(path, value, `must be a duration such as "5s" or "500ms", not ${given}`, remedy);
+      }
+      if (ms < rules.minMs)
+        return reader.error(path, value, `shorter than ${rules.minMs} ms`, `give at least "${rules.minMs}ms"`);
+      return { json: value, value: ms };
+    },
+  };
 }
 
 /** The full name of an instance, `name.<template>.namespace`. */

@@ -1,5 +1,5 @@
 export { ATTRIBUTES, type ValueType } from "../model/index.ts";
-export { readDefaultConfig } from "./defaults.ts";
+export { prometheusName } from "./adapters/prometheus.ts";
 export { MapBag, type TrackedReference, TrackingBag } from "./expression/bags.ts";
 export { compileExpression, compileMatch } from "./expression/compiler.ts";
 export { formatDuration, parseDurationMs } from "./expression/duration.ts";

@@ -81,8 +81,6 @@ export interface RedisQuotaParams {
   readonly quotas: readonly RedisQuotaLimitParams[];
   /** `host:port` or a redis URL; undefined: the Redis of this Mixer. */
   readonly redisServerUrl: string | undefined;
-  /** Default 10. */
-  readonly connectionPoolSize: number;
   /** Without Redis: grant everything, refuse everything, or count a share of the limit in memory; default open. */
   readonly onError: "open" | "closed" | "local";
 }

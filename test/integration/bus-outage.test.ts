@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { systemClock, UnavailableError } from "../../shared/base/index.ts";
-import { type Bus, protoReply, TableFollower, TableOwner } from "../../shared/bus/index.ts";
-import { CheckRequest, CheckResponse, workloadUserName } from "../../shared/wire/index.ts";
+import { type Bus, protoReply, TableFollower, TableOwner, TableStore } from "../../shared/bus/index.ts";
+import { CheckRequest, CheckResponse, storeUserName, workloadUserName } from "../../shared/wire/index.ts";
 import { consistently, eventually, type NatsFixture, silentLog, startNats, startRelay } from "../harness/index.ts";
 
 const reviews = { namespace: "default", serviceAccount: "reviews", service: "reviews" };
@@ -123,5 +123,35 @@ test("subscriptions and served subjects made before the first connection work af
   await eventually(() => Buffer.from(followed.value ?? []).toString() === "after the cut");
   follower.close();
   await workload.close();
+  await relay.stop();
+});
+
+test("a write that was cut off before its answer is known for the owner's own when the next one meets it", async () => {
+  const relay = await startRelay(nats.port);
+  const cutOff = await nats.connect(storeUserName("pilot"), { url: `nats://127.0.0.1:${relay.port}` });
+  const config = new TableOwner({
+    bus: cutOff,
+    table: "config",
+    clock: systemClock,
+    log: silentLog,
+    onConflict: () => assert.fail("conflict"),
+  });
+  await config.start();
+  await config.set("routerule.default.a", bytes("one"));
+  relay.pause();
+  const lost = assert.rejects(config.set("routerule.default.a", bytes("two")), { code: "ERR_MESH_UNAVAILABLE" });
+  const stored = await TableStore.open(store, "config", { create: false });
+  await eventually(async () => {
+    assert.deepEqual((await stored.last("routerule.default.a")).value, bytes("two"));
+  });
+  relay.cut();
+  await lost;
+  relay.resume();
+  relay.mend();
+  await eventually(() => cutOff.connected);
+  await config.set("routerule.default.a", bytes("three"));
+  assert.deepEqual((await stored.last("routerule.default.a")).value, bytes("three"));
+  config.stop();
+  await cutOff.close();
   await relay.stop();
 });

@@ -160,6 +160,22 @@ test("a value from before is served until the bus has a newer one", async () => 
   pilot.stop();
 });
 
+test("a value too large for the bus is refused, and neither the key nor the heads suffer", async () => {
+  const pilot = await owner("pilot", "service");
+  await pilot.start();
+  await pilot.set("default.large", bytes("small"));
+  let heads = 0;
+  const listener = await nats.connectWorkload(reviews);
+  listener.subscribe(nats.subjects.head("service"), () => heads++);
+  await listener.flush();
+  await assert.rejects(pilot.set("default.large", new Uint8Array(1024 * 1024)), { code: "ERR_MESH_INVALID_ARGUMENT" });
+  await eventually(() => heads >= 1, { withinMs: 3_000 });
+  const store = await TableStore.open(await nats.connectStore("pilot"), "service", { create: false });
+  assert.deepEqual((await store.get("default.large"))?.value, bytes("small"));
+  await pilot.remove("default.large");
+  pilot.stop();
+});
+
 test("a lost last message is found by the next head", async () => {
   const table = "plan";
   const { republish: _, ...quiet } = bucketConfig(nats.subjects, table);

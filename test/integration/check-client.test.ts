@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import type { AttributeWireValue } from "../../services/proxy/policy/attribute-reader.ts";
 import { CheckClient, type CheckResult } from "../../services/proxy/policy/check-client.ts";
 import { InternalError, systemClock } from "../../shared/base/index.ts";
 import { type Bus, protoReply } from "../../shared/bus/index.ts";
+import type { AttributeValue } from "../../shared/model/index.ts";
 import { CheckRequest, CheckResponse, type Input, Plan } from "../../shared/wire/index.ts";
 import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
 
@@ -59,7 +59,7 @@ describe("the check client", () => {
   const client = (options: { deadlineMs?: number; hedgeMs?: number } = {}): CheckClient =>
     new CheckClient({ bus, identity, clock: systemClock, deadlineMs: 1_000, hedgeMs: 500, ...options });
 
-  const reader = (attributes: Record<string, AttributeWireValue>) => (reference: string) => attributes[reference];
+  const reader = (attributes: Record<string, AttributeValue>) => (reference: string) => attributes[reference];
 
   test("a plan without checks asks nothing and answers at once", () => {
     const answer = client().check(plan({ revision: 1 }), 1, reader({}));

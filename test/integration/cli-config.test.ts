@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import type { ApplyResult } from "../../cli/config-client.ts";
 import type { CliIo } from "../../cli/io.ts";
 import { runCli } from "../../cli/program.ts";
@@ -21,7 +21,7 @@ let pilot: Bus;
 let proxy: Bus;
 let operator: Bus;
 let stored = new Map<string, Resource>();
-let received: { text: string; dryRun: string | undefined; expect: string | undefined }[] = [];
+let received: { text: string; dryRun: string | undefined }[] = [];
 let revision = 0;
 let applied = 0;
 let pending = "";
@@ -36,11 +36,11 @@ before(async () => {
     received.push({
       text: message.text(),
       dryRun: message.header("Mesh-Dry-Run"),
-      expect: message.header("Mesh-Expect-Revision"),
     });
     const results = message
       .text()
       .split(/^---$/m)
+      .filter((text) => text.trim() !== "")
       .map((text, document) => apply(parse(text) as Resource, document));
     return { json: { results } };
   });
@@ -156,15 +156,32 @@ test("dry run, create and a namespace change what is sent", async () => {
   await lateen(["create", "-f", "-"], `${rule("a")}---\n${rule("b")}`);
   await lateen(["apply", "-f", "-", "-n", "other"], "kind: RouteRule\nmetadata: {name: c}\nspec: {}\n");
   assert.deepEqual(
-    received.map(({ dryRun, expect }) => [dryRun, expect]),
+    received.map(({ dryRun }) => dryRun),
+    ["true", undefined, undefined],
+  );
+  const created = parseAllDocuments(received[1]?.text ?? "").map((document) => document.toJS() as Resource);
+  assert.deepEqual(
+    created.map(({ metadata }) => [metadata.name, metadata.resourceVersion]),
     [
-      ["true", undefined],
-      [undefined, "0"],
-      [undefined, "0"],
-      [undefined, undefined],
+      ["a", "0"],
+      ["b", "0"],
     ],
   );
-  assert.equal((parse(received[3]?.text ?? "") as Resource).metadata.namespace, "other");
+  assert.equal((parse(received[2]?.text ?? "") as Resource).metadata.namespace, "other");
+});
+
+test("create, delete and a namespace read files as Pilot does: anchors, lists, and each document alone", async () => {
+  const anchors = "apiVersion: &v config.istio.io/v1alpha2\nkind: RouteRule\nmetadata: {name: a}\nspec: {match: *v}\n";
+  const many = `${anchors}---\nnot: [closed\n---\n${JSON.stringify({ kind: "List", items: [parse(rule("b")), parse(rule("c"))] })}\n`;
+  const created = await lateen(["create", "-f", "-", "-n", "default"], many);
+  assert.equal(created.code, 1);
+  assert.deepEqual([...stored.keys()].sort(), ["a", "b", "c"]);
+  assert.equal(received.length, 1, "one submission, so that Pilot can order it");
+  assert.match(created.err, /^Rejected document 2\n {2}document: not readable as YAML or JSON at line 7/);
+  const deleted = await lateen(["delete", "-f", "-"], many);
+  assert.equal(deleted.code, 1);
+  assert.match(deleted.err, /^Rejected document 2 of -\n/);
+  assert.equal(stored.size, 0);
 });
 
 test("get gives back what was applied, list asks for every page", async () => {

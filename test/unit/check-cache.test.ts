@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AttributeReader, AttributeWireValue } from "../../services/proxy/policy/attribute-reader.ts";
-import { CheckCache, CheckScope, valueText } from "../../services/proxy/policy/check-cache.ts";
+import type { AttributeReader } from "../../services/proxy/policy/attribute-reader.ts";
+import { attributeText } from "../../services/proxy/policy/attribute-text.ts";
+import { CheckCache, CheckScope } from "../../services/proxy/policy/check-cache.ts";
 import { denialBody, grpcStatusName, httpStatusOf } from "../../services/proxy/policy/check-status.ts";
+import type { AttributeValue } from "../../shared/model/index.ts";
 import { CheckResponse, type ReferencedAttribute } from "../../shared/wire/index.ts";
 
 const OK = { code: 0, message: "" };
 const DENIED = { code: 7, message: "no" };
 
-function reader(attributes: Record<string, AttributeWireValue>): AttributeReader {
+function reader(attributes: Record<string, AttributeValue>): AttributeReader {
   return (reference) => attributes[reference];
 }
 
@@ -113,7 +115,7 @@ test("an answer about attributes that the request does not have is not kept", ()
 });
 
 test("values of different kinds never look the same", () => {
-  const values: AttributeWireValue[] = [
+  const values: AttributeValue[] = [
     "1",
     1,
     true,
@@ -126,15 +128,15 @@ test("values of different kinds never look the same", () => {
     {},
     "",
   ];
-  assert.equal(new Set(values.map(valueText)).size, values.length);
-  assert.equal(valueText({ b: "2", a: "1" }), valueText({ a: "1", b: "2" }));
-  assert.notEqual(valueText("a") + valueText("bc"), valueText("ab") + valueText("c"));
+  assert.equal(new Set(values.map(attributeText)).size, values.length);
+  assert.equal(attributeText({ b: "2", a: "1" }), attributeText({ a: "1", b: "2" }));
+  assert.notEqual(attributeText("a") + attributeText("bc"), attributeText("ab") + attributeText("c"));
 });
 
 test("a cached answer costs at most a few microseconds", () => {
   const cache = new CheckCache();
   const scope = new CheckScope();
-  const attributes: Record<string, AttributeWireValue> = {
+  const attributes: Record<string, AttributeValue> = {
     "source.user": "cluster.local/ns/default/sa/bookinfo-productpage",
     "destination.service": "reviews.default.svc.cluster.local",
     "request.path": "/reviews/0",
@@ -162,4 +164,15 @@ test("statuses map to HTTP and to the text of a refusal", () => {
     denialBody(8, "Quota is exhausted for: RequestCount"),
     "RESOURCE_EXHAUSTED:Quota is exhausted for: RequestCount",
   );
+});
+
+test("an answer that depends on very long values is not kept, so that callers cannot fill the memory with them", () => {
+  const cache = new CheckCache();
+  const scope = new CheckScope();
+  const long = { "request.path": `/${"x".repeat(50_000)}` };
+  cache.store(scope, reader(long), 0, OK, validity(["request.path"]));
+  assert.equal(cache.size, 0);
+  assert.equal(cache.lookup(scope, reader(long), 1), undefined);
+  cache.store(scope, reader({ "request.path": "/" }), 0, OK, validity(["request.path"]));
+  assert.equal(cache.lookup(scope, reader({ "request.path": "/" }), 1), OK);
 });

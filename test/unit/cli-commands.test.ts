@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { componentHelp } from "../../cli/commands/component.ts";
 import type { CliIo } from "../../cli/io.ts";
 import { runCli } from "../../cli/program.ts";
+import { MIXER_SETTINGS } from "../../services/mixer/config.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lateen-cli-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -44,6 +46,14 @@ test("version and help end with 0", async () => {
   ]) {
     assert.match(help.out, new RegExp(`^  ${command} `, "m"));
   }
+});
+
+test("a component's help names every setting with its flag, variable and default", async () => {
+  const help = await componentHelp("mixer");
+  assert.match(help, /^Usage: lateen mixer \[settings\]/);
+  for (const { flag, env } of Object.values(MIXER_SETTINGS))
+    assert.ok(help.includes(`  ${flag} <`) && help.includes(env));
+  assert.match(help, /--redis-timeout-ms <duration> {2}\(REDIS_TIMEOUT_MS; default: 40 ms\)/);
 });
 
 for (const [args, message] of [

@@ -49,6 +49,17 @@ test("an accepted document is one line that names its key and revision", () => {
     "Accepted config routerule/default/reviews-default at revision 17, pending\n  warning: spec.route[0].labels: no instance has version=v9\n      start one",
   );
   assert.equal(
+    renderApplyResult(
+      result({ outcome: "pending", warnings: [{ path: "", value: null, reason: "waits", remedy: "" }] }),
+      PLAIN,
+    ),
+    "Accepted config routerule/default/reviews-default at revision 17, pending\n  warning: waits",
+  );
+  assert.equal(
+    renderApplyResult(result({ outcome: "rejected", name: "", document: 2 }), { ...PLAIN, file: "a.yaml" }),
+    "Rejected document 3 of a.yaml",
+  );
+  assert.equal(
     renderApplyResult(result({}), { ...PLAIN, dryRun: true }),
     "Created config routerule/default/reviews-default (dry run)",
   );
@@ -103,7 +114,8 @@ test("resources come out as a table, as YAML that reads back the same, and as JS
   ]);
   assert.deepEqual(parse(renderResources([resource], "yaml")), resource);
   assert.match(renderResources([resource, resource], "yaml"), /\n---\n/);
-  assert.deepEqual(JSON.parse(renderResources([resource], "json")), resource);
+  assert.deepEqual(JSON.parse(renderResources(resource, "json")), resource);
+  assert.deepEqual(JSON.parse(renderResources([resource], "json")), { items: [resource] }, "a list of one is a list");
   assert.equal(renderResources([], "short"), "No resources found.");
 });
 

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
-import type { LogItem, MetricItem } from "../../services/mixer/adapters/adapter.ts";
+import type { CheckOutcome, LogItem, MetricItem } from "../../services/mixer/adapters/adapter.ts";
+import { fileWriter } from "../../services/mixer/adapters/line-writer.ts";
 import { ListCheckerHandler } from "../../services/mixer/adapters/listchecker.ts";
 import { StdioHandler } from "../../services/mixer/adapters/stdio.ts";
 import type { TypedValue } from "../../services/mixer/values.ts";
@@ -24,7 +28,7 @@ const LIST: ListCheckerParams = {
 function lookUp(params: Partial<ListCheckerParams>, value: string | Uint8Array): [number, string] {
   const handler = new ListCheckerHandler("l", { ...LIST, ...params }, new FakeClock(), silentLog);
   const typed: TypedValue = typeof value === "string" ? { type: "STRING", value } : { type: "IP_ADDRESS", value };
-  const { code, message } = handler.check({ template: "listentry", name: "i", value: typed });
+  const { code, message } = handler.check({ template: "listentry", name: "i", value: typed }) as CheckOutcome;
   handler.close();
   return [code, message];
 }
@@ -68,20 +72,61 @@ describe("listchecker", () => {
     const clock = new FakeClock();
     const providerUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const handler = new ListCheckerHandler("l", { ...LIST, providerUrl }, clock, silentLog);
-    const check = (value: string) =>
-      handler.check({ template: "listentry", name: "i", value: { type: "STRING", value } }).code;
-    assert.throws(() => check("v7"), /has no list/);
-    await eventually(() => check("v7") === 0);
-    assert.deepEqual([check("v1"), check("v9")], [0, 5]);
+    const check = async (value: string) =>
+      (await handler.check({ template: "listentry", name: "i", value: { type: "STRING", value } })).code;
+    const early = [check("v7"), check("v1"), check("v9")];
+    assert.equal(served, 0);
+    assert.deepEqual(await Promise.all(early), [0, 0, 5], "who comes before the first list waits for it");
     body = undefined;
     clock.advance(60_000);
     await eventually(() => served === 2);
-    assert.equal(check("v8"), 0);
+    assert.equal(await check("v8"), 0);
     clock.advance(300_001);
-    assert.throws(() => check("v8"), /has no list/);
+    await assert.rejects(check("v8"), /has no list/);
     handler.close();
     server.close();
     server.closeAllConnections();
+  });
+});
+
+describe("a rotated file", () => {
+  test("is exchanged by size and by its own age, and only rotated files are removed", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lateen-lines-"));
+    const path = join(folder, "access.log");
+    writeFileSync(`${path}.keep`, "mine");
+    const clock = new FakeClock();
+    const writer = fileWriter(path, { maxBytes: 10, maxAgeMs: 1e12, maxFiles: 2 }, clock);
+    for (let i = 0; i < 5; i++) {
+      assert.equal(writer.write(`line ${i} ......`), true);
+      await eventually(() => assert.ok(existsSync(path)));
+      clock.advance(1000);
+    }
+    writer.close();
+    await eventually(() => assert.match(readFileSync(path, "utf8"), /^line 4/));
+    const names = readdirSync(folder);
+    assert.equal(names.length, 4, names.join());
+    assert.equal(readFileSync(`${path}.keep`, "utf8"), "mine");
+    const born = statSync(path).birthtimeMs;
+    const later = new FakeClock();
+    later.advance(born + 2000 - later.now());
+    const aged = fileWriter(path, { maxBytes: 1e6, maxAgeMs: 1000, maxFiles: 9 }, later);
+    aged.write("line 5");
+    aged.close();
+    await eventually(() => assert.equal(readFileSync(path, "utf8"), "line 5\n"));
+    rmSync(folder, { recursive: true });
+  });
+
+  test("that somebody moved away is begun again", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lateen-lines-"));
+    const path = join(folder, "access.log");
+    const writer = fileWriter(path, { maxBytes: 10, maxAgeMs: 1e12, maxFiles: 2 }, new FakeClock());
+    writer.write("line 0 ......");
+    await eventually(() => assert.ok(existsSync(path) && statSync(path).size > 0));
+    rmSync(path);
+    assert.equal(writer.write("line 1 ......"), true);
+    writer.close();
+    await eventually(() => assert.match(readFileSync(path, "utf8"), /line 1/));
+    rmSync(folder, { recursive: true });
   });
 });
 

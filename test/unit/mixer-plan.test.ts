@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { linkConfig } from "../../services/mixer/linked-config.ts";
 import { type PlannedService, planFor } from "../../services/mixer/plan.ts";
 import { DEFAULT_PLAN_KEY, PlanBook } from "../../services/mixer/plan-book.ts";
-import { readDefaultConfig } from "../../shared/policy/index.ts";
 import { Plan, tableKey } from "../../shared/wire/index.ts";
 import { ConfigFeed } from "./mixer-config.ts";
+
+const DEFAULT_CONFIG = readFileSync(new URL("../../../shared/policy/defaults.yaml", import.meta.url), "utf8");
 
 const RATINGS: PlannedService = { namespace: "default", service: "ratings", protocols: ["http"] };
 const REVIEWS: PlannedService = { namespace: "default", service: "reviews", protocols: ["http"] };
@@ -233,7 +235,7 @@ spec: {actions: [{handler: handler.stdio, instances: [log.logentry]}]}`,
 });
 
 test("the installed rules ask no checks, merge the metrics and want each request for the access log", () => {
-  const { check, inbound, outbound } = plan(readDefaultConfig(), RATINGS);
+  const { check, inbound, outbound } = plan(DEFAULT_CONFIG, RATINGS);
   assert.equal(check, undefined);
   assert.equal(inbound?.eachRequest, true);
   assert.ok(

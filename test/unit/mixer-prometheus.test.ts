@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { MetricItem } from "../../services/mixer/adapters/adapter.ts";
 import { MetricPool } from "../../services/mixer/adapters/metric-pool.ts";
-import { metricName, PrometheusHandler } from "../../services/mixer/adapters/prometheus.ts";
-import type { PrometheusMetricParams } from "../../shared/policy/index.ts";
+import { PrometheusHandler } from "../../services/mixer/adapters/prometheus.ts";
+import { type PrometheusMetricParams, prometheusName } from "../../shared/policy/index.ts";
 import { ROW } from "./mixer-config.ts";
 
 const COUNT: PrometheusMetricParams = {
@@ -39,8 +39,8 @@ function item(instance: string, sample: MetricItem["sample"], code = 200): Metri
 
 describe("the prometheus adapter", () => {
   test("names metrics as Istio does", () => {
-    assert.equal(metricName({ name: "request_count", instanceName: "x" }), "istio_request_count");
-    assert.equal(metricName({ name: "", instanceName: "/my-count.metric.a b" }), "istio_mycount_metric_a_b");
+    assert.equal(prometheusName({ name: "request_count", instanceName: "x" }), "istio_request_count");
+    assert.equal(prometheusName({ name: "", instanceName: "/my-count.metric.a b" }), "istio_mycount_metric_a_b");
   });
 
   test("adds whole rows to a counter, per label set", async () => {

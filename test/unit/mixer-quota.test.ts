@@ -32,6 +32,18 @@ describe("a rolling window", () => {
     assert.equal(window.available(1500), 10);
   });
 
+  test("of any length takes bounded memory, and still gives back what has left it", () => {
+    const dayMs = 86_400_000;
+    for (const lengthMs of [dayMs, 1_000_000 * 3_600_000]) {
+      const window = new RollingWindow(2, lengthMs);
+      assert.equal(window.take(0, 1, false), 1);
+      assert.equal(window.take(lengthMs * 0.5, 1, false), 1);
+      assert.equal(window.take(lengthMs * 0.99, 1, false), 0);
+      assert.equal(window.take(lengthMs * 1.01, 1, false), 1);
+      assert.equal(window.take(lengthMs * 1.02, 1, false), 0);
+    }
+  });
+
   test("never grants more than its limit within any window", () => {
     const window = new RollingWindow(20, 2000);
     const grants: [number, number][] = [];
@@ -155,7 +167,6 @@ describe("redisquota without Redis", () => {
       },
     ],
     redisServerUrl: undefined,
-    connectionPoolSize: 10,
     onError,
   });
   const create = (onError: RedisQuotaParams["onError"]) => {

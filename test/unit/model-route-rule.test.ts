@@ -270,7 +270,7 @@ describe("a RouteRule is refused", () => {
       "with all that a corsPolicy can get wrong",
       {
         corsPolicy: {
-          allowMethods: ["GET", "get"],
+          allowMethods: ["GET", "get", 0],
           allowHeaders: ["X-A"],
           exposeHeaders: ["X-B"],
           maxAge: "1.5s",
@@ -279,6 +279,7 @@ describe("a RouteRule is refused", () => {
       },
       [
         ["spec.corsPolicy.allowMethods[1]", /one of GET/],
+        ["spec.corsPolicy.allowMethods[2]", /must be text/],
         ["spec.corsPolicy.allowHeaders[0]", /lower case/],
         ["spec.corsPolicy.exposeHeaders[0]", /lower case/],
         ["spec.corsPolicy.maxAge", /whole seconds/],

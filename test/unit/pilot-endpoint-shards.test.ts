@@ -104,3 +104,15 @@ test("a service that outgrows its shards loses no instance for followers of the 
     assert.deepEqual(fixture.table.get(`${SERVICE}.${index}`), expected);
   }
 });
+
+test("instances that chose names of one hash do not make the shards grow without end", async () => {
+  const fixture = new Fixture();
+  const names = Array.from({ length: 200 }, (_, i) => String.fromCharCode(0x61 + 0x100 * i));
+  assert.equal(new Set(names.map(fnv1a32)).size, 1);
+  fixture.add(...names);
+  await settled();
+  await fixture.clock.advanceAsync(1000, 100);
+  assert.ok(fixture.shards.count(SERVICE) <= 16);
+  const union = new Set(fixture.shards.keys(SERVICE).flatMap((key) => fixture.table.get(key) ?? []));
+  assert.equal(union.size, names.length);
+});

@@ -23,7 +23,7 @@ function registration(version = "v1", port = 9080, protocol = "http"): Registrat
   );
 }
 
-function start(options: { maxInstances?: number } = {}): {
+function start(options: { maxInstances?: number; maxInstancesPerIdentity?: number } = {}): {
   clock: FakeClock;
   registry: Registry;
   changes: RegistryChange[];
@@ -166,4 +166,18 @@ test("registrations that nobody could connect to, or too many, are refused", () 
   assert.equal(registry.heard(address("reviews", "r1"), bad), false);
   assert.equal(registry.heard(address("reviews", "r1"), registration()), true);
   assert.equal(registry.heard(address("reviews", "r2"), registration()), false);
+});
+
+test("one identity can neither take all places nor send more than fits beside others into a shard", () => {
+  const { clock, registry } = start({ maxInstances: 10, maxInstancesPerIdentity: 2 });
+  for (const instance of ["e1", "e2", "e3"]) registry.heard(address("evil", instance), registration());
+  assert.equal(registry.instanceCount, 2);
+  assert.equal(registry.heard(address("reviews", "r1"), registration()), true);
+  assert.equal(registry.heard(address("ratings", "r1"), registration("v".repeat(10_000))), false);
+  assert.equal(registry.heard(address("ratings", "r1"), registration("v1", 9080, "\u001b[2J")), false);
+  registry.departed(address("evil", "e1"));
+  assert.equal(registry.heard(address("evil", "e3"), registration()), true);
+  for (let i = 0; i < 100; i++) registry.departed(address("evil", `never-seen-${i}`));
+  clock.advance(LEASE_MS + 1000);
+  assert.equal(registry.has("default.reviews"), true);
 });

@@ -309,7 +309,6 @@ describe("parameters of handlers", () => {
         },
       ],
       redisServerUrl: "localhost:6379",
-      connectionPoolSize: 10,
       onError: "open",
     });
     const rolling = {
@@ -392,9 +391,45 @@ describe("parameters of handlers", () => {
         "spec.metrics[3].buckets.exponentialBuckets.growthFactor": "must be more than 1",
         "spec.metrics[4].labelNames[0]": '"a-b" is not a name of a Prometheus label',
         "spec.metrics[5].instanceName": "required",
-        "spec.metrics": "two metrics named b",
+        "spec.metrics": "two metrics named istio_b",
       },
     );
+  });
+
+  it("of prometheus are refused where the page of metrics could not show them", () => {
+    const metric = { instance_name: METRIC, kind: "COUNTER" };
+    assert.deepEqual(
+      faults("prometheus", {
+        metrics: [
+          { ...metric, name: "requests!" },
+          { ...metric, name: "a-b" },
+          { ...metric, name: "ab" },
+          { ...metric, name: "c", kind: "DISTRIBUTION", label_names: ["source", "le"] },
+          { ...metric, name: "d", label_names: ["le"] },
+          { ...metric, name: "e/f.g h" },
+        ],
+      }),
+      {
+        "spec.metrics[0].name": "istio_requests! is not a name of a Prometheus metric",
+        "spec.metrics": "two metrics named istio_ab",
+        "spec.metrics[3].labelNames": "le is what a DISTRIBUTION's buckets are told apart by",
+      },
+    );
+    assert.deepEqual(faults("prometheus", { metrics: [{ kind: "COUNTER", instance_name: "a+b.metric.default" }] }), {
+      "spec.metrics[0].instanceName": "istio_a+b_metric_default is not a name of a Prometheus metric",
+    });
+  });
+
+  it("say at once how a duration is written when a number was given", () => {
+    const { errors } = parse("denier", { validDuration: 5 });
+    assert.deepEqual(errors, [
+      {
+        path: "spec.validDuration",
+        value: 5,
+        reason: 'must be a duration such as "5s" or "500ms", not the number 5',
+        remedy: 'write "5s"',
+      },
+    ]);
   });
 
   it("of stdio need a file exactly where one is written", () => {

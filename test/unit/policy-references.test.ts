@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import {
   createKindRegistry,
@@ -17,9 +18,10 @@ import {
   MapBag,
   POLICY_KINDS,
   type PolicyResources,
-  readDefaultConfig,
   type Value,
 } from "../../shared/policy/index.ts";
+
+const DEFAULT_CONFIG = readFileSync(new URL("../../../shared/policy/defaults.yaml", import.meta.url), "utf8");
 
 const registry = createKindRegistry(POLICY_KINDS);
 
@@ -132,7 +134,7 @@ describe("references of rules", () => {
 });
 
 describe("the configuration that a new mesh starts with", () => {
-  const resources = new Resources(readDefaultConfig());
+  const resources = new Resources(DEFAULT_CONFIG);
 
   it("is valid, complete, and in the root namespace", () => {
     const keys = [...resources.all].map(({ resource }) => formatKey(keyOf(resource)));
@@ -156,7 +158,7 @@ describe("the configuration that a new mesh starts with", () => {
   });
 
   it("names each resource before what refers to it", () => {
-    const pieces = readDefaultConfig().split("\n---\n");
+    const pieces = DEFAULT_CONFIG.split("\n---\n");
     for (const count of pieces.keys()) {
       const firstOnes = new Resources(pieces.slice(0, count + 1).join("\n---\n"));
       for (const parsed of firstOnes.all) assert.deepEqual(checkReferences(parsed, firstOnes), []);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AttributeWireValue } from "../../services/proxy/policy/attribute-reader.ts";
 import { QuotaRules } from "../../services/proxy/policy/quota-rules.ts";
+import type { AttributeValue } from "../../shared/model/index.ts";
 import { type Input, Plan } from "../../shared/wire/index.ts";
 
 type RulesInput = NonNullable<Input<typeof Plan>["quotas"]>;
 
-function asked(quotas: RulesInput, attributes: Record<string, AttributeWireValue>): Record<string, number> {
+function asked(quotas: RulesInput, attributes: Record<string, AttributeValue>): Record<string, number> {
   const rules = new QuotaRules(Plan.decode(Plan.encode({ quotas })).quotas);
   const requests = rules.requestsFor((reference) => attributes[reference]);
   return Object.fromEntries(requests.map(({ quota, amount }) => [quota ?? "", amount ?? 0]));

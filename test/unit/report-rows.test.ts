@@ -203,3 +203,15 @@ test("recording costs at most a few microseconds", () => {
   const micros = Math.min(run(), run(), run());
   assert.ok(micros < 10, `${micros} us`);
 });
+
+test("rows with long values are bounded by their text as well as by their number", () => {
+  const { inbound } = compiled({ inbound: { groupBy: ["request.path"], eachRequest: true, each: ["request.path"] } });
+  const table = new RowTable<Record_>({ maxTextChars: 100_000 });
+  for (let i = 0; i < 100; i++) table.add(inbound!, { "request.path": `/${i}${"x".repeat(10_000)}` }, 0);
+  assert.equal(table.size, 9);
+  assert.equal(table.dropped, 191);
+  table.add(inbound!, { "request.path": `/0${"x".repeat(10_000)}` }, 0);
+  assert.equal(table.take(1000).find((row) => !row.each)?.count, 2, "a row that is there goes on counting");
+  table.add(inbound!, { "request.path": "/" }, 0);
+  assert.equal(table.size, 2, "what was taken makes room");
+});

@@ -1,11 +1,11 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Bus, connectBus } from "../../../shared/bus/index.ts";
 import { createLogger } from "../../../shared/obs/index.ts";
 import { natsServerConfig, Subjects } from "../../../shared/wire/index.ts";
 import { ProcessGroup, type ProcessInfo } from "./processes.ts";
-import { isAlive, readState, writeState } from "./state.ts";
+import { clearDemoDir, isAlive, readState, writeState } from "./state.ts";
 import { planTopology, type Topology } from "./topology.ts";
 import { GatewayClient } from "./tour/gateway-client.ts";
 import { MeshClient } from "./tour/mesh-client.ts";
@@ -56,7 +56,7 @@ export class Demo {
     if (running !== undefined && isAlive(running.launcherPid) && running.launcherPid !== process.pid) {
       throw new Error(`a demo runs in ${demoDir} already (pid ${running.launcherPid})`);
     }
-    rmSync(demoDir, { recursive: true, force: true });
+    clearDemoDir(demoDir);
     const dataDir = join(demoDir, "data");
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const subjects = new Subjects("mesh");

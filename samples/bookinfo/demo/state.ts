@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ProcessInfo } from "./processes.ts";
 import type { Topology } from "./topology.ts";
@@ -36,6 +36,25 @@ export function readState(demoDir: string): DemoState | undefined {
   const file = join(demoDir, "state.json");
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as DemoState) : undefined;
 }
+
+/**
+ * Empties the directory of an earlier demo. Throws when it holds anything else: `--dir` may name any folder, and no typing
+ * mistake should cost its contents.
+ */
+export function clearDemoDir(demoDir: string): void {
+  const names = existsSync(demoDir) ? readdirSync(demoDir) : [];
+  const foreign = names.find((name) => !OWN.has(name));
+  if (foreign !== undefined) throw new Error(`${demoDir} is not a demo's folder: it has ${foreign}`);
+  for (const name of names) rmSync(join(demoDir, name), { recursive: true, force: true });
+}
+
+/** All that a demo makes in its directory. */
+const OWN = new Set([
+  "data",
+  "log",
+  "nats.conf",
+  ...["state.json", "context.json"].flatMap((name) => [name, `${name}.new`]),
+]);
 
 export function isAlive(pid: number): boolean {
   try {

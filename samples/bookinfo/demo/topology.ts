@@ -175,7 +175,7 @@ class Planner {
   pilot(name: string): ProcessSpec {
     return this.#node(name, "services/pilot/main.js", [], {
       ...this.#bus("pilot"),
-      PILOT_NAME: name,
+      REPLICA: name,
       ADMIN_PORT: "0",
     });
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { destination } from "pino";
 import type { Clock } from "../../../shared/base/index.ts";
@@ -42,6 +42,9 @@ function writerTo(stream: Destination, end: boolean): LineWriter & { dropped: bo
   return writer;
 }
 
+/** How the names of rotated files end; others beside them are not ours to remove. */
+const ROTATED = /\.\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/;
+
 export interface RotationOptions {
   readonly maxBytes: number;
   readonly maxAgeMs: number;
@@ -56,12 +59,14 @@ export function fileWriter(path: string, rotation: RotationOptions | undefined, 
   let current = open();
   if (rotation === undefined) return current;
   let bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  let openedMs = clock.now();
+  // The age is the file's, not this process's: restarts do not put the exchange off.
+  let openedMs = bytes > 0 ? statSync(path).birthtimeMs || clock.now() : clock.now();
   const rotate = (): void => {
     current.close();
-    renameSync(path, `${path}.${new Date(clock.now()).toISOString().replaceAll(":", "-")}`);
+    // Somebody else may have moved it away.
+    if (existsSync(path)) renameSync(path, `${path}.${new Date(clock.now()).toISOString().replaceAll(":", "-")}`);
     const old = readdirSync(dirname(path))
-      .filter((name) => name.startsWith(`${basename(path)}.`))
+      .filter((name) => name.startsWith(`${basename(path)}.`) && ROTATED.test(name))
       .sort();
     for (const name of old.slice(0, Math.max(0, old.length - rotation.maxFiles))) rmSync(join(dirname(path), name));
     current = open();

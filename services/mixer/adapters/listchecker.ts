@@ -16,7 +16,8 @@ const PERMISSION_DENIED = 7;
 
 /**
  * Looks values up in a list: entries of its own and, where a provider is named, what that serves. The fetched list is
- * kept when a refresh fails, until it is older than `ttl`; without any list there is no answer.
+ * kept when a refresh fails, until it is older than `ttl`; without any list there is no answer. Checks that come before
+ * the first list wait for it (their callers' deadlines bound that): a whitelist that is changed must not stand open.
  */
 export class ListCheckerHandler implements Handler {
   readonly name: string;
@@ -29,6 +30,8 @@ export class ListCheckerHandler implements Handler {
   #digest = "";
   #fetchedMs = 0;
   #fetching = false;
+  /** The first fetch, while it lasts. */
+  #first: Promise<void> | undefined;
 
   constructor(name: string, params: ListCheckerParams, clock: Clock, log: Logger) {
     this.name = name;
@@ -39,12 +42,23 @@ export class ListCheckerHandler implements Handler {
       this.#list = this.#build([]);
     } else {
       const { providerUrl } = params;
-      void this.#refresh(providerUrl);
+      this.#first = this.#refresh(providerUrl).finally(() => {
+        this.#first = undefined;
+      });
       this.#cancel = clock.every(params.refreshIntervalMs, () => void this.#refresh(providerUrl));
     }
   }
 
-  check(instance: CheckInstance): CheckOutcome {
+  check(instance: CheckInstance): CheckOutcome | Promise<CheckOutcome> {
+    return this.#first === undefined ? this.#judge(instance) : this.#first.then(() => this.#judge(instance));
+  }
+
+  close(): void {
+    this.#cancel?.();
+    this.#stop.abort();
+  }
+
+  #judge(instance: CheckInstance): CheckOutcome {
     if (instance.template !== "listentry") return this.#outcome(0, "");
     const { blacklist, providerUrl, ttlMs } = this.#params;
     if (providerUrl !== undefined && this.#clock.monotonic() - this.#fetchedMs > ttlMs) this.#list = undefined;
@@ -55,11 +69,6 @@ export class ListCheckerHandler implements Handler {
     if (blacklist && found) return this.#outcome(PERMISSION_DENIED, `${shown} is blacklisted`);
     if (!blacklist && !found) return this.#outcome(NOT_FOUND, `${shown} is not whitelisted`);
     return this.#outcome(0, "");
-  }
-
-  close(): void {
-    this.#cancel?.();
-    this.#stop.abort();
   }
 
   #outcome(code: number, message: string): CheckOutcome {

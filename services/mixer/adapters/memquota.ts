@@ -6,7 +6,7 @@ import { dimensionKey, overrideMatches } from "./quota-limits.ts";
 import { RollingWindow } from "./rolling-window.ts";
 
 /** Counters kept; beyond it the least recently asked is forgotten, that is, full again. */
-const MAX_COUNTERS = 50_000;
+const MAX_COUNTERS = 20_000;
 
 /**
  * Counters in this replica's memory, one per instance and combination of all its dimensions. With several Mixers each

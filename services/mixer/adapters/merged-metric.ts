@@ -68,10 +68,6 @@ export class MergedMetric {
     return true;
   }
 
-  reset(): void {
-    this.#series.clear();
-  }
-
   /** As prom-client's registry asks for it. */
   async get(): Promise<{ name: string; help: string; type: string; values: SampleLine[]; aggregator: string }> {
     const { name, help, kind } = this.definition;

@@ -1,17 +1,11 @@
 import { InvalidArgumentError } from "../../../shared/base/index.ts";
-import type { PrometheusMetricParams, PrometheusParams } from "../../../shared/policy/index.ts";
+import { type PrometheusMetricParams, type PrometheusParams, prometheusName } from "../../../shared/policy/index.ts";
 import { formatValue } from "../values.ts";
 import type { Handler, MetricItem, MetricSample, ReportItem } from "./adapter.ts";
 import type { MergedMetric, Observation } from "./merged-metric.ts";
 import type { MetricPool } from "./metric-pool.ts";
 
 export const DEFAULT_BOUNDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
-/** `requestcount.metric.istio-system` is `istio_requestcount_metric_istio_system` without its dashes. */
-export function metricName(metric: Pick<PrometheusMetricParams, "name" | "instanceName">): string {
-  const name = metric.name === "" ? metric.instanceName : metric.name;
-  return `istio_${name.replace(/^\//, "").replace(/[/. ]/g, "_").replaceAll("-", "")}`;
-}
 
 /** The bounds of a metric's histogram, in its own unit; undefined for a metric that has none. */
 export function metricBounds(metric: PrometheusMetricParams): readonly number[] | undefined {
@@ -38,7 +32,7 @@ export class PrometheusHandler implements Handler {
     try {
       for (const metric of params.metrics) {
         const definition = {
-          name: metricName(metric),
+          name: prometheusName(metric),
           help: metric.description || metric.name || metric.instanceName,
           kind: metric.kind,
           labelNames: metric.labelNames,

@@ -1,24 +1,25 @@
-/** Ticks of a memquota window per second. */
-export const TICKS_PER_SECOND = 10;
+const TICK_MS = 100;
+/** A longer window has longer ticks: there is one window per combination of dimensions, and requests choose those. */
+const MAX_SLOTS = 600;
 
 /**
- * Counts what was granted within the last `validMs`, in ticks of 100 ms. What a tick granted is given back when the
- * tick leaves the window. Taking and giving back are O(ticks passed), memory is fixed.
+ * Counts what was granted within the last `validMs`, in ticks of 100 ms (of a 600th of the window when it is longer
+ * than a minute). What a tick granted is given back when the tick leaves the window. Taking and giving back are O(ticks
+ * passed), memory is fixed.
  */
 export class RollingWindow {
   readonly #slots: number[];
+  readonly #tickMs: number;
   readonly #limit: number;
   #available: number;
   #tick: number | undefined;
 
   constructor(limit: number, validMs: number) {
-    this.#slots = new Array<number>(Math.max(1, Math.ceil(validMs / 1000)) * TICKS_PER_SECOND).fill(0);
+    const seconds = Math.max(1, Math.ceil(validMs / 1000));
+    this.#tickMs = Math.max(TICK_MS, Math.ceil((seconds * 1000) / MAX_SLOTS));
+    this.#slots = new Array<number>(Math.ceil((seconds * 1000) / this.#tickMs)).fill(0);
     this.#limit = limit;
     this.#available = limit;
-  }
-
-  get limit(): number {
-    return this.#limit;
   }
 
   /** What could be taken at `nowMs`. */
@@ -53,7 +54,7 @@ export class RollingWindow {
   }
 
   #advance(nowMs: number): void {
-    const tick = Math.floor((nowMs * TICKS_PER_SECOND) / 1000);
+    const tick = Math.floor(nowMs / this.#tickMs);
     if (this.#tick === undefined) this.#tick = tick;
     const passed = Math.min(tick - this.#tick, this.#slots.length);
     for (let i = 1; i <= passed; i++) {

@@ -1,6 +1,7 @@
 import { LruMap } from "../../../shared/base/index.ts";
 import type { ReferencedAttribute } from "../../../shared/wire/index.ts";
-import type { AttributeReader, AttributeWireValue } from "./attribute-reader.ts";
+import type { AttributeReader } from "./attribute-reader.ts";
+import { attributeText } from "./attribute-text.ts";
 import { GRPC_OK } from "./check-status.ts";
 
 /*
@@ -37,6 +38,8 @@ interface Shape {
 /** Default number of answers kept. */
 const CAPACITY = 10_000;
 const MAX_SHAPES = 64;
+/** An answer that depends on longer values is not kept: callers choose those, and would fill the memory with them. */
+const MAX_SIGNATURE_CHARS = 4096;
 
 /** The shapes of the answers to one plan at one revision. */
 export class CheckScope {
@@ -88,7 +91,7 @@ export class CheckCache {
     if (!(validity.validMs > 0) || validity.validUses <= 0) return;
     const key = signature(this.#shapeOf(scope, validity.referenced), read);
     // The answer speaks of other values than this request has: Mixer and proxy disagree, so nothing is kept.
-    if (key === undefined) return;
+    if (key === undefined || key.length > MAX_SIGNATURE_CHARS) return;
     this.#entries.set(key, { answer, expiresMs: nowMs + validity.validMs, usesLeft: validity.validUses });
   }
 
@@ -122,28 +125,7 @@ function signature(shape: Shape, read: AttributeReader): string | undefined {
   for (let i = 0; i < present.length; i++) {
     const value = read(present[i] as string);
     if (value === undefined) return undefined;
-    key += valueText(value);
+    key += attributeText(value);
   }
   return key;
-}
-
-/** Unambiguous when strung together: the kind, and the length where the value could hold anything. */
-export function valueText(value: AttributeWireValue): string {
-  switch (typeof value) {
-    case "string":
-      return `s${value.length}:${value}`;
-    case "number":
-      return `n${value};`;
-    case "boolean":
-      return value ? "t" : "f";
-    default:
-      return value instanceof Uint8Array ? `b${Buffer.from(value).toString("hex")};` : mapText(value);
-  }
-}
-
-function mapText(map: Readonly<Record<string, string>>): string {
-  const keys = Object.keys(map).sort();
-  let text = `m${keys.length}:`;
-  for (const key of keys) text += valueText(key) + valueText(map[key] ?? "");
-  return text;
 }

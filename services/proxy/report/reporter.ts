@@ -222,7 +222,7 @@ export class Reporter<R> {
       if (this.#taken.length === 0) this.#taken = this.#table.take(MAX_BATCH_ROWS).reverse();
       const row = this.#taken.pop();
       if (row === undefined) break;
-      if (textLength(row) > MAX_ROW_CHARS) {
+      if (row.textChars > MAX_ROW_CHARS) {
         this.#lost += row.count;
         this.#options.log.warn("a report row is too large for a message and is dropped");
         continue;
@@ -265,15 +265,4 @@ function estimatedBytes(row: ReportRowInput): number {
   for (const value of row.values ?? [])
     bytes += 32 + (value.buckets?.length ?? 0) * 5 + (value.bounds?.length ?? 0) * 8;
   return bytes;
-}
-
-function textLength<R>(row: Row<R>): number {
-  let length = 0;
-  for (const value of row.attributes) {
-    if (typeof value === "string") length += value.length;
-    else if (typeof value === "object" && !(value instanceof Uint8Array)) {
-      for (const key in value) length += key.length + (value[key]?.length ?? 0);
-    }
-  }
-  return length;
 }

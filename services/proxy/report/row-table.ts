@@ -1,12 +1,14 @@
 import type { AttributeValue } from "../../../shared/model/index.ts";
+import { attributeText } from "../policy/attribute-text.ts";
 import type { CompiledSide } from "./compiled-plan.ts";
 
 /*
  * Where reports wait to be sent. Requests that look the same to every rule are one row: a count, and for each measured
  * attribute a sum and a histogram. So what waits grows with the number of distinct shapes of traffic, not with the
  * traffic, and an outage of the bus costs nothing until there are more shapes than the table has room for. A request
- * that finds no room is counted as dropped; rows that exist go on counting. Single-request rows wait in a ring: when it
- * is full the newest is dropped, because the oldest may already be on their way.
+ * that finds no room is counted as dropped; rows that exist go on counting. Single-request rows wait in order: when
+ * there is no room the newest is dropped, because the oldest may already be on their way. Room is a number of rows and
+ * an amount of text, since callers choose how long a path or a header is.
  *
  * `add` is on the request path: one string of the group's values, one map lookup, a few additions.
  */
@@ -25,6 +27,8 @@ export interface Row<R> {
   readonly each: boolean;
   /** Values of the side's `groupBy` (or `each`) in order. */
   readonly attributes: readonly (AttributeValue | undefined)[];
+  /** Characters in them. */
+  readonly textChars: number;
   count: number;
   readonly values: readonly MergedSum[];
   readonly firstMs: number;
@@ -36,6 +40,8 @@ export interface RowTableOptions {
   readonly maxRows?: number;
   /** Rows of single requests; default 10 000. */
   readonly maxEach?: number;
+  /** Characters in the attributes of all rows; default 16 Mi. */
+  readonly maxTextChars?: number;
 }
 
 const NO_VALUES: readonly MergedSum[] = [];
@@ -43,6 +49,8 @@ const NO_VALUES: readonly MergedSum[] = [];
 export class RowTable<R> {
   readonly #maxRows: number;
   readonly #maxEach: number;
+  readonly #maxTextChars: number;
+  #textChars = 0;
   #rows = new Map<string, Row<R>>();
   #each: Row<R>[] = [];
   #dropped = 0;
@@ -50,6 +58,7 @@ export class RowTable<R> {
   constructor(options: RowTableOptions = {}) {
     this.#maxRows = options.maxRows ?? 10_000;
     this.#maxEach = options.maxEach ?? 10_000;
+    this.#maxTextChars = options.maxTextChars ?? 16 * 1024 * 1024;
   }
 
   /** Rows that wait. */
@@ -81,6 +90,7 @@ export class RowTable<R> {
       }
     }
     if (taken.length < maxRows && this.#each.length > 0) taken.push(...this.#each.splice(0, maxRows - taken.length));
+    for (const row of taken) this.#textChars -= row.textChars;
     return taken;
   }
 
@@ -90,6 +100,7 @@ export class RowTable<R> {
     for (const row of this.#rows.values()) lost += row.count;
     this.#rows = new Map();
     this.#each = [];
+    this.#textChars = 0;
     this.#dropped += lost;
     return lost;
   }
@@ -98,18 +109,18 @@ export class RowTable<R> {
     const { groupBy, values } = side;
     let key = side.prefix;
     for (let i = 0; i < groupBy.length; i++) {
-      key += keyPart((groupBy[i] as (typeof groupBy)[number]).read(record));
+      key += attributeText((groupBy[i] as (typeof groupBy)[number]).read(record));
     }
     let row = this.#rows.get(key);
     if (row === undefined) {
-      if (this.#rows.size >= this.#maxRows) {
-        this.#dropped++;
-        return;
-      }
+      const attributes = groupBy.map((attribute) => attribute.read(record));
+      const textChars = textLength(attributes);
+      if (!this.#hasRoom(this.#rows.size, this.#maxRows, textChars)) return;
       row = {
         side,
         each: false,
-        attributes: groupBy.map((attribute) => attribute.read(record)),
+        attributes,
+        textChars,
         count: 0,
         values: values.map(({ bounds }) => ({
           sum: 0,
@@ -131,12 +142,21 @@ export class RowTable<R> {
   }
 
   #addEach(side: CompiledSide<R>, record: R, nowMs: number): void {
-    if (this.#each.length >= this.#maxEach) {
-      this.#dropped++;
-      return;
-    }
     const attributes = (side.each ?? []).map((attribute) => attribute.read(record));
-    this.#each.push({ side, each: true, attributes, count: 1, values: NO_VALUES, firstMs: nowMs, lastMs: nowMs });
+    const textChars = textLength(attributes);
+    if (!this.#hasRoom(this.#each.length, this.#maxEach, textChars)) return;
+    const times = { firstMs: nowMs, lastMs: nowMs };
+    this.#each.push({ side, each: true, attributes, textChars, count: 1, values: NO_VALUES, ...times });
+  }
+
+  /** Takes the room for one more row, or counts a drop. */
+  #hasRoom(rows: number, maxRows: number, textChars: number): boolean {
+    if (rows >= maxRows || this.#textChars + textChars > this.#maxTextChars) {
+      this.#dropped++;
+      return false;
+    }
+    this.#textChars += textChars;
+    return true;
   }
 }
 
@@ -148,25 +168,13 @@ function addTo(merged: MergedSum, bounds: readonly number[], value: number): voi
   merged.buckets[bucket] = (merged.buckets[bucket] ?? 0) + 1;
 }
 
-/** Unambiguous when strung together: each kind has its own first letter, and what could hold anything its length. */
-function keyPart(value: AttributeValue | undefined): string {
-  switch (typeof value) {
-    case "string":
-      return `s${value.length}:${value}`;
-    case "number":
-      return `n${value};`;
-    case "boolean":
-      return value ? "t" : "f";
-    case "undefined":
-      return "-";
-    default:
-      return value instanceof Uint8Array ? `b${Buffer.from(value).toString("hex")};` : mapPart(value);
+function textLength(attributes: readonly (AttributeValue | undefined)[]): number {
+  let length = 0;
+  for (const value of attributes) {
+    if (typeof value === "string") length += value.length;
+    else if (typeof value === "object" && !(value instanceof Uint8Array)) {
+      for (const key in value) length += key.length + (value[key]?.length ?? 0);
+    }
   }
-}
-
-function mapPart(map: Readonly<Record<string, string>>): string {
-  const keys = Object.keys(map).sort();
-  let text = `m${keys.length}:`;
-  for (const key of keys) text += keyPart(key) + keyPart(map[key]);
-  return text;
+  return length;
 }

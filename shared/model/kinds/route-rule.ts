@@ -1,4 +1,4 @@
-import { anyObject, bool, duration, enumeration, float, int32, string } from "../scalars.ts";
+import { anyObject, bool, duration, float, int32, string } from "../scalars.ts";
 import { checked, defineKind, field, list, map, object, oneOf, type Schema } from "../schema.ts";
 import type {
   CorsSpec,
@@ -20,7 +20,7 @@ import {
   path,
 } from "./common.ts";
 
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"] as const;
+const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
 const NOWHERE: ServiceRef = { host: "", service: undefined, labels: {} };
 
 interface WeightedItem {
@@ -185,10 +185,15 @@ const lowerCaseNames = list(
   }),
 );
 
+/** Text, not an enum: a number means no method. */
+const method = checked(string(), (name, at) =>
+  METHODS.includes(name) ? name : at.error(`must be one of ${METHODS.join(", ")}`, "write it in upper case"),
+);
+
 const cors = checked(
   object({
     allowOrigin: field(list(string()), "Origins that may read the answer; * is any."),
-    allowMethods: field(list(enumeration(METHODS)), "Methods that may be used."),
+    allowMethods: field(list(method), "Methods that may be used."),
     allowHeaders: field(lowerCaseNames, "Request headers that may be used, in lower case."),
     exposeHeaders: field(lowerCaseNames, "Answer headers that may be read, in lower case."),
     maxAge: field(duration({ stepMs: 1000 }), "How long a preflight answer may be kept, in whole seconds."),

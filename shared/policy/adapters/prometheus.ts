@@ -71,6 +71,11 @@ const buckets = checked(
   ({ linearBuckets, exponentialBuckets, explicitBuckets }) => linearBuckets ?? exponentialBuckets ?? explicitBuckets,
 );
 
+/** What a metric is shown as: `requests` is `istio_requests`; `/`, dots and blanks become `_`, dashes go. */
+export function prometheusName({ name, instanceName: instance }: { name: string; instanceName: string }): string {
+  return `istio_${(name === "" ? instance : name).replace(/^\//, "").replace(/[/. ]/g, "_").replaceAll("-", "")}`;
+}
+
 const labelName = checked(string(), (text, at) => {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !text.startsWith("__")) return text;
   return at.error(
@@ -96,6 +101,16 @@ const metric = checked(
       at.errorOf("buckets", "only a DISTRIBUTION has buckets", "remove them, or change kind");
     const repeated = labelNames?.find((label, i) => labelNames.indexOf(label) !== i);
     if (repeated !== undefined) at.errorOf("labelNames", `${repeated} is given twice`, "keep one of them");
+    // One name that no scraper can read costs it the whole page.
+    const exposed = prometheusName({ name: name ?? "", instanceName: instance ?? "x" });
+    if (!/^[A-Za-z0-9_:]+$/.test(exposed))
+      at.errorOf(
+        name ? "name" : "instanceName",
+        `${exposed} is not a name of a Prometheus metric`,
+        "use letters, digits and underscores, or give the metric such a name",
+      );
+    if (kind === "DISTRIBUTION" && labelNames?.includes("le"))
+      at.errorOf("labelNames", "le is what a DISTRIBUTION's buckets are told apart by", "use another name");
     return {
       name: name ?? "",
       instanceName: instance ?? "",
@@ -112,9 +127,9 @@ export const PROMETHEUS: Schema<PrometheusParams> = checked(
   ({ metrics }, at) => {
     const seen = new Set<string>();
     for (const { name, instanceName: instance } of metrics ?? []) {
-      const shown = name || instance;
-      if (shown !== "" && seen.has(shown))
-        at.errorOf("metrics", `two metrics named ${shown}`, "give each a name of its own");
+      if (name === "" && instance === "") continue;
+      const shown = prometheusName({ name, instanceName: instance });
+      if (seen.has(shown)) at.errorOf("metrics", `two metrics named ${shown}`, "give each a name of its own");
       seen.add(shown);
     }
     return { metrics: metrics ?? [] };

@@ -71,19 +71,21 @@ export const REDIS_QUOTA: Schema<RedisQuotaParams> = checked(
   object({
     quotas: field(list(quota), "The limits, one for each quota instance.", { required: true }),
     redisServerUrl: field(serverUrl, "Which Redis; by default the one that Mixer was started with."),
-    connectionPoolSize: field(int32({ min: 0, max: 1000 }), "Connections at most; 10 by default."),
+    connectionPoolSize: field(
+      int32({ min: 0, max: 1000 }),
+      "Connections at most, 10 by default; a Mixer needs only one, over which its calls are pipelined.",
+    ),
     onError: field(
       enumeration(["OPEN", "CLOSED", "LOCAL"]),
       "Without Redis: OPEN (the default) grants, CLOSED refuses, LOCAL counts a share of the limit in each Mixer.",
     ),
   }),
-  ({ quotas, redisServerUrl, connectionPoolSize, onError }, at) => {
+  ({ quotas, redisServerUrl, onError }, at) => {
     if (quotas?.length === 0 && at.clean("quotas")) at.errorOf("quotas", "is empty", "give at least one limit");
     reportRepeats(quotas ?? [], at);
     return {
       quotas: quotas ?? [],
       redisServerUrl,
-      connectionPoolSize: connectionPoolSize ?? 10,
       onError: ON_ERROR[onError ?? "OPEN"],
     };
   },

@@ -18,7 +18,7 @@ export const STDIO: Schema<StdioParams> = checked(
     outputLevel: field(enumeration(LEVELS), "What is below is not written; INFO by default."),
     outputPath: field(string(), "The file of FILE and ROTATED_FILE."),
     maxMegabytesBeforeRotation: field(int32({ min: 1 }), "Size at which a rotated file is exchanged; 100 by default."),
-    maxDaysBeforeRotation: field(int32({ min: 1 }), "Days that rotated files are kept; 30 by default."),
+    maxDaysBeforeRotation: field(int32({ min: 1 }), "Age in days at which a rotated file is exchanged; 30 by default."),
     maxRotatedFiles: field(int32({ min: 1 }), "Rotated files kept; 1000 by default."),
   }),
   (given, at) => {
