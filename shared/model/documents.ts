@@ -3,6 +3,7 @@ import { errorMessage } from "../base/index.ts";
 import type { ParsedResource } from "./kind.ts";
 import type { KindRegistry } from "./registry.ts";
 import {
+  ACCEPTED_API_VERSIONS,
   API_VERSION,
   type FieldError,
   type JsonObject,
@@ -232,9 +233,11 @@ const metadata: Schema<{ readonly [K in keyof ResourceMetadata]-?: ResourceMetad
 const envelope = object({
   apiVersion: field(
     checked(string(), (text, at) =>
-      text === API_VERSION ? text : at.error(`unknown API version ${JSON.stringify(text)}`, `write ${API_VERSION}`),
+      ACCEPTED_API_VERSIONS.includes(text)
+        ? text
+        : at.error(`unknown API version ${JSON.stringify(text)}`, `write ${API_VERSION}`),
     ),
-    `Always ${API_VERSION}.`,
+    `${API_VERSION}; v1alpha1 and v1beta1 of the same group mean the same.`,
     { required: true },
   ),
   kind: field(string(), "What the resource is, such as RouteRule.", { required: true }),

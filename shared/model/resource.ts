@@ -7,6 +7,13 @@ export interface JsonObject {
 /** The one API version of every resource. */
 export const API_VERSION = "config.istio.io/v1alpha2";
 
+/** Versions of the same kinds that Istio's own samples carry; what was applied is kept as it was written. */
+export const ACCEPTED_API_VERSIONS: readonly string[] = [
+  API_VERSION,
+  "config.istio.io/v1alpha1",
+  "config.istio.io/v1beta1",
+];
+
 /** The namespace of a resource that names none. */
 export const DEFAULT_NAMESPACE = "default";
 

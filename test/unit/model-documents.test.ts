@@ -47,6 +47,14 @@ function outcomes(text: string): readonly string[] {
 }
 
 describe("a submission", () => {
+  test("versions that Istio's samples carry are accepted and kept", () => {
+    for (const version of ["v1alpha1", "v1alpha2", "v1beta1"]) {
+      const [document] = parseSubmission(rule("a").replace(HEAD, `apiVersion: config.istio.io/${version}`), REGISTRY);
+      assert.ok(document?.ok);
+      assert.equal(document.parsed.resource.apiVersion, `config.istio.io/${version}`);
+    }
+  });
+
   test("may be YAML with comments, empty documents and markers", () => {
     const text = `# first\n---\n${rule("a")}\n---\n---\n# nothing\n---\n${rule("b")}...\n`;
     assert.deepEqual(outcomes(text), ["0 a true", "1 b true"]);
@@ -160,7 +168,7 @@ describe("a document", () => {
     ["that is no object", "just text", [["", /must be an object/]]],
     [
       "of another API version",
-      rule("a").replace(HEAD, "apiVersion: config.istio.io/v1alpha1"),
+      rule("a").replace(HEAD, "apiVersion: config.istio.io/v2"),
       [["apiVersion", /unknown API version/]],
     ],
     ["without API version", rule("a").replace(HEAD, ""), [["apiVersion", /required/]]],
