@@ -3,11 +3,11 @@ import {
   type AcceptedDocument,
   type FieldError,
   type JsonValue,
+  judgedDocuments,
   type KindRegistry,
   keyOf,
   type ParsedResource,
   parseResource,
-  parseSubmission,
   type Resource,
   type ResourceKey,
   revisionOf,
@@ -69,6 +69,8 @@ export interface ApplierOptions {
 
 /** A stored resource has to fit into a message, and many of them into a list. */
 const MAX_RESOURCE_BYTES = 256 * 1024;
+/** How long the reading of documents may hold the event loop. */
+const MAX_TURN_MS = 50;
 
 export class Applier {
   readonly #options: ApplierOptions;
@@ -82,14 +84,16 @@ export class Applier {
 
   /** Throws InvalidArgumentError for a submission that is none; refused documents are results. */
   apply(text: string, options: ApplyOptions = {}): Promise<ApplyResult[]> {
-    const documents = parseSubmission(text, this.#options.kinds);
-    if (documents.length === 0) throw new InvalidArgumentError("the submission has no documents");
-    if (options.expectRevision !== undefined && documents.length > 1) {
-      throw new InvalidArgumentError(
-        "an expected revision is for one document; with more, use metadata.resourceVersion in each",
-      );
-    }
-    return this.#oneByOne(() => this.#applyAll(documents, options));
+    return this.#oneByOne(async () => {
+      const documents = await this.#read(text);
+      if (documents.length === 0) throw new InvalidArgumentError("the submission has no documents");
+      if (options.expectRevision !== undefined && documents.length > 1) {
+        throw new InvalidArgumentError(
+          "an expected revision is for one document; with more, use metadata.resourceVersion in each",
+        );
+      }
+      return await this.#applyAll(documents, options);
+    });
   }
 
   /** Throws NotFoundError, or ConflictError when other resources need it or it changed meanwhile. */
@@ -142,6 +146,19 @@ export class Applier {
   /** Resolves when everything asked for so far is done. */
   async idle(): Promise<void> {
     await this.#last;
+  }
+
+  /** A long submission takes seconds to read: the lead would be lost if nothing else happened meanwhile. */
+  async #read(text: string): Promise<SubmittedDocument[]> {
+    const documents: SubmittedDocument[] = [];
+    let turnEndsMs = performance.now() + MAX_TURN_MS;
+    for (const document of judgedDocuments(text, this.#options.kinds)) {
+      documents.push(document);
+      if (performance.now() < turnEndsMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turnEndsMs = performance.now() + MAX_TURN_MS;
+    }
+    return documents;
   }
 
   async #applyAll(documents: readonly SubmittedDocument[], options: ApplyOptions): Promise<ApplyResult[]> {

@@ -3,6 +3,7 @@ import type { Bus, BusMessage, BusSubscription, QueuedMessage, ServeReply } from
 import { DEFAULT_NAMESPACE, type KindRegistry, type ResourceKey } from "../../shared/model/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
 import type { ConfigVerb } from "../../shared/wire/index.ts";
+import { fitResults } from "./answer-size.ts";
 import type { Applier, ApplyOptions, ApplyResult } from "./apply.ts";
 import { type ConfigStore, type StoredVersion, versionNumber } from "./config-store.ts";
 
@@ -10,8 +11,9 @@ export const DRY_RUN_HEADER = "Mesh-Dry-Run";
 export const CREATE_HEADER = "Mesh-Create";
 export const EXPECT_REVISION_HEADER = "Mesh-Expect-Revision";
 
-/** JSON bytes of a list at most, well below what a message may have. */
+/** JSON bytes of an answer's items at most, well below what a message may have. */
 const MAX_PAGE_BYTES = 480 * 1024;
+const MIN_EVENT_BYTES = 4 * 1024;
 
 export interface HandlerOptions {
   /** The connection into account MESH. */
@@ -32,8 +34,9 @@ interface Query {
 }
 
 /** What every replica answers: reading. */
-export function serveReads({ bus, store, kinds }: HandlerOptions): BusSubscription[] {
-  const serve = serverOf(bus, kinds);
+export function serveReads(options: HandlerOptions): BusSubscription[] {
+  const { store, kinds } = options;
+  const serve = serverOf(options);
   return [
     serve("get", (query) => {
       const key = keyOfQuery(query, kinds);
@@ -62,15 +65,15 @@ export function serveReads({ bus, store, kinds }: HandlerOptions): BusSubscripti
 
 /** What only the leader answers: changes. */
 export function serveChanges(options: HandlerOptions, applier: Applier): BusSubscription[] {
-  const { bus, kinds } = options;
-  const serve = serverOf(bus, kinds);
+  const { bus, log, kinds } = options;
+  const serve = serverOf(options);
   return [
     bus.serve(
       bus.subjects.config("apply"),
       (message) =>
-        answered(async () => {
+        answered(log, async () => {
           const results = await submit(options, applier, message.text(), (name) => message.header(name));
-          return { results };
+          return { results: fitResults(results, MAX_PAGE_BYTES) };
         }),
       { queue: bus.subjects.queue("pilot") },
     ),
@@ -99,6 +102,11 @@ export async function handleSubmitted(
   }
 }
 
+/** The submitter of a message that ended one Pilot after another learns that nobody will try again. */
+export function refuseSubmitted({ bus }: HandlerOptions): void {
+  reportRefused(bus, refusedWhole("several Pilots ended while they read it"));
+}
+
 async function submit(
   options: HandlerOptions,
   applier: Applier,
@@ -123,15 +131,22 @@ async function submit(
         continue;
       }
       log.info({ kind, namespace, name, path: errors[0]?.path, reason: errors[0]?.reason }, "configuration refused");
-      if (!isDryRun) bus.publishJson(bus.subjects.configRejected(kind, namespace, name), result);
+      if (!isDryRun) reportRefused(bus, result, results.length);
     }
     return results;
   } catch (error) {
-    if (error instanceof InvalidArgumentError && !isDryRun) {
-      bus.publishJson(bus.subjects.configRejected("", "", ""), refusedWhole(error.message));
+    if (!isDryRun && !(error instanceof MeshError && error.retryable)) {
+      reportRefused(bus, refusedWhole(error instanceof MeshError ? error.message : "internal error"));
     }
     throw error;
   }
+}
+
+/** `among` documents of one submission: their refusals together must fit into what may be under way on the bus. */
+function reportRefused(bus: Bus, result: ApplyResult, among = 1): void {
+  const { kind, namespace, name } = result;
+  const [event] = fitResults([result], Math.max(MIN_EVENT_BYTES, MAX_PAGE_BYTES / among));
+  bus.publishJson(bus.subjects.configRejected(kind, namespace, name), event);
 }
 
 /** A submission that could not be taken apart, in the shape of a result. */
@@ -142,25 +157,24 @@ function refusedWhole(reason: string): ApplyResult {
 
 type QueryHandler = (query: Query, message: BusMessage) => object | Promise<object>;
 
-function serverOf(bus: Bus, kinds: KindRegistry): (verb: ConfigVerb, handler: QueryHandler) => BusSubscription {
+function serverOf({ bus, log, kinds }: HandlerOptions): (verb: ConfigVerb, handler: QueryHandler) => BusSubscription {
   const queue = bus.subjects.queue("pilot");
   return (verb, handler) =>
     bus.serve(
       bus.subjects.config(verb),
-      (message) => answered(async () => handler(parseQuery(message.text(), kinds), message)),
-      {
-        queue,
-      },
+      (message) => answered(log, async () => handler(parseQuery(message.text(), kinds), message)),
+      { queue },
     );
 }
 
 /** These verbs carry their errors in the JSON body. */
-async function answered(handle: () => Promise<object>): Promise<ServeReply> {
+async function answered(log: Logger, handle: () => Promise<object>): Promise<ServeReply> {
   try {
     return { json: await handle() };
   } catch (error) {
-    if (!(error instanceof MeshError)) throw error;
-    return { json: { error: { code: error.code, message: error.message } } };
+    if (error instanceof MeshError) return { json: { error: { code: error.code, message: error.message } } };
+    log.error({ err: error }, "a configuration request failed");
+    return { json: { error: { code: "ERR_MESH_INTERNAL", message: "internal error" } } };
   }
 }
 

@@ -13,6 +13,9 @@ import type { Logger } from "../../shared/obs/index.ts";
  * read, because one bad line must not cost the good ones. When the file has grown far beyond what it holds, it is written
  * anew beside itself and renamed into place.
  *
+ * After a write has failed (a full disk, a folder that was removed) the file may end in half a line and lacks what came
+ * meanwhile: the next write makes it anew as a whole.
+ *
  * Lines are handed to the system at once and to the disk soon after (one fsync for all that came meanwhile): a
  * power failure can cost the last moments of one replica's journal, not of all of them.
  */
@@ -100,10 +103,14 @@ export class Journal {
       while (this.#queue.length > 0 && this.#file !== undefined) {
         const text = this.#queue.join("");
         this.#queue = [];
+        if (this.#failed) {
+          await this.#compact();
+          this.#failed = false;
+          continue;
+        }
         await this.#file.appendFile(text);
         await this.#file.datasync();
         this.#sizeBytes += Buffer.byteLength(text);
-        this.#failed = false;
         if (this.#sizeBytes > Math.max(this.#compactAboveBytes, GROWTH * this.#compactedBytes)) await this.#compact();
       }
     } catch (error) {
@@ -117,6 +124,7 @@ export class Journal {
   async #compact(): Promise<void> {
     const { path, content } = this.#options;
     const fresh = `${path}.new`;
+    await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE });
     const file = await open(fresh, "w", FILE_MODE);
     let sizeBytes = 0;
     try {

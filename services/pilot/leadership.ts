@@ -6,7 +6,7 @@ import type { Logger } from "../../shared/obs/index.ts";
 import { missingFor } from "./activation.ts";
 import { Applier } from "./apply.ts";
 import type { ConfigStore } from "./config-store.ts";
-import { type HandlerOptions, handleSubmitted, serveChanges } from "./handlers.ts";
+import { type HandlerOptions, handleSubmitted, refuseSubmitted, serveChanges } from "./handlers.ts";
 import type { Registry } from "./registry.ts";
 import { Term } from "./term.ts";
 
@@ -137,7 +137,10 @@ export class Leadership {
       term,
       applier,
       subscriptions: serveChanges(handlers, applier),
-      consumption: queue.consume((message) => handleSubmitted(handlers, applier, message)),
+      consumption: queue.consume(
+        (message) => handleSubmitted(handlers, applier, message),
+        () => refuseSubmitted(handlers),
+      ),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../../shared/base/index.ts";
 import { type EndpointInput, type Registration, type RegistryAddress, tableKey } from "../../shared/wire/index.ts";
+import { fingerprintOf, MAX_ENDPOINT_BYTES, toEndpoint } from "./registered-endpoint.ts";
 
 /**
  * Who is in the mesh, from heartbeats alone. Every replica hears them all and keeps the same list; only the leader
@@ -58,10 +59,7 @@ export interface RegistryChange {
 
 /** Part of the mesh that may lapse in one go; a single instance always may. */
 const MAX_LAPSING_FRACTION = 0.15;
-const PROTOCOL = /^[a-z][a-z0-9-]{0,15}$/;
 const TICK_MS = 1000;
-/** Of one registration, as it is written into a shard. */
-const MAX_REGISTRATION_BYTES = 8 * 1024;
 /** A tick that is this late means that this process may have missed heartbeats. */
 const LATE_MS = 2000;
 
@@ -247,7 +245,7 @@ export class Registry {
     const id = leaseId({ namespace, service: name, instance }, endpoint.principal ?? "");
     const now = this.#clock.monotonic();
     const fingerprint = fingerprintOf(endpoint);
-    if (Buffer.byteLength(fingerprint) + instance.length > MAX_REGISTRATION_BYTES) return false;
+    if (Buffer.byteLength(fingerprint) + instance.length > MAX_ENDPOINT_BYTES) return false;
     const known = this.#leases.get(id);
     if (known !== undefined) {
       known.renewedMs = now;
@@ -340,41 +338,6 @@ function leaseId(
   principal: string,
 ): string {
   return `${tableKey(namespace, service, instance)} ${principal}`;
-}
-
-/** Undefined when the registration cannot be one: nobody could connect to it. */
-function toEndpoint(instance: string, principal: string, registration: Registration): EndpointInput | undefined {
-  const { workload, labels, address, ports, healthy, plaintext } = registration;
-  if (instance === "" || (address === "" && ports.length > 0)) return undefined;
-  const numbers = new Set<number>();
-  for (const { number, protocol, addressPort } of ports) {
-    if (protocol !== "" && !PROTOCOL.test(protocol)) return undefined;
-    if (!isPort(number) || !isPort(addressPort) || numbers.has(number)) return undefined;
-    numbers.add(number);
-  }
-  return {
-    instance,
-    workload,
-    principal,
-    address,
-    ports: ports
-      .map(({ number, protocol, addressPort }) => ({ number, protocol, addressPort }))
-      .sort((a, b) => a.number - b.number),
-    labels: Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))),
-    healthy,
-    plaintext,
-  };
-}
-
-function isPort(number: number): boolean {
-  return Number.isInteger(number) && number > 0 && number < 65_536;
-}
-
-function fingerprintOf(endpoint: EndpointInput): string {
-  const { workload, address, ports, labels, healthy, plaintext } = endpoint;
-  const plainPorts = (ports ?? []).map(({ number, protocol, addressPort }) => [number, protocol, addressPort]);
-  const plainLabels = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([workload, address, plainPorts, plainLabels, healthy === true, plaintext === true]);
 }
 
 /** Every port that some instance serves; where they disagree on a protocol, the one that most of them say. */

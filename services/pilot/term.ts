@@ -146,7 +146,7 @@ export class Term {
       registry.onChange((change) => this.#registryChanged(change)),
     );
     for (const { key } of registry.services()) {
-      this.#shards.touchAll(key);
+      this.#guarded(`service ${key}`, () => this.#shards.touchAll(key));
       this.broadcaster.servicesChanged({ services: [key], gateway: false });
     }
     await this.broadcaster.begin();

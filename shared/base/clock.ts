@@ -10,16 +10,24 @@ export interface Clock {
   every(periodMs: number, callback: () => void): () => void;
 }
 
+/** setTimeout takes no more and fires at once beyond it. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, MAX_TIMEOUT_MS);
+      timer = setTimeout(() => (leftMs > stepMs ? wait(leftMs - stepMs) : callback()), stepMs);
+      timer.unref();
+    };
+    wait(delayMs);
     return () => clearTimeout(timer);
   },
   every(periodMs, callback) {
-    const timer = setInterval(callback, periodMs);
+    const timer = setInterval(callback, Math.min(periodMs, MAX_TIMEOUT_MS));
     timer.unref();
     return () => clearInterval(timer);
   },

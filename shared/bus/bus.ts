@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { deferred, type MeshError, systemClock, TimeoutError, UnavailableError } from "../base/index.ts";
 import type { Logger } from "../obs/index.ts";
 import type { MessageType, Subjects } from "../wire/index.ts";
-import { type BusState, type BusStats, Connection } from "./connection.ts";
+import { type BusState, type BusStats, Connection, type ConnectionSubscription } from "./connection.ts";
 import { type BusHeaders, type BusMessage, parseJson, TYPE_HEADER } from "./message.ts";
 import { ReplyMux } from "./reply-mux.ts";
 import { Responder, type ServeHandler, type ServeOptions } from "./responder.ts";
@@ -73,7 +73,7 @@ export class Bus {
   readonly #inboxPrefix: string;
   readonly #mux: ReplyMux;
   readonly #responders = new Set<Responder>();
-  readonly #subscriptions = new Set<() => void>();
+  readonly #subscriptions = new Set<ConnectionSubscription>();
 
   constructor(options: BusOptions) {
     this.subjects = options.subjects;
@@ -216,18 +216,25 @@ export class Bus {
     subject: string,
     handler: (message: BusMessage) => unknown,
     options: { queue?: string } = {},
-  ): BusSubscription {
-    const stop = this.#connection.subscribe(subject, options.queue, handler);
-    this.#subscriptions.add(stop);
+  ): ConnectionSubscription {
+    const live = this.#connection.subscribe(subject, options.queue, handler);
+    this.#subscriptions.add(live);
     return {
       close: () => {
-        this.#subscriptions.delete(stop);
-        stop();
+        this.#subscriptions.delete(live);
+        live.close();
+      },
+      drain: () => {
+        this.#subscriptions.delete(live);
+        return live.drain();
       },
     };
   }
 
-  /** Answers requests; a thrown error becomes an error answer, `undefined` no answer. */
+  /**
+   * Answers requests; a thrown error becomes an error answer, `undefined` no answer. Requests that are on their way
+   * when it is closed are still answered.
+   */
   serve(subject: string, handler: ServeHandler, options: ServeOptions = {}): BusSubscription {
     const responder = new Responder(this.#connection, this.log, subject, handler, options);
     this.#responders.add(responder);
@@ -252,7 +259,7 @@ export class Bus {
   /** Stops subscriptions, waits (5 s at most) for requests being served, flushes, closes. */
   async close(): Promise<void> {
     if (this.#connection.closed) return;
-    for (const stop of this.#subscriptions) stop();
+    for (const live of this.#subscriptions) live.close();
     this.#subscriptions.clear();
     const responders = [...this.#responders];
     for (const responder of responders) responder.close();

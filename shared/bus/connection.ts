@@ -1,6 +1,7 @@
 import { type ConnectionOptions, connect, type NatsConnection, type Subscription } from "nats";
 import {
   Backoff,
+  deferred,
   errorMessage,
   InvalidArgumentError,
   LruMap,
@@ -79,6 +80,13 @@ const OPTIONS: ConnectionOptions = {
   ignoreAuthErrorAbort: true,
   noAsyncTraces: true,
 };
+
+export interface ConnectionSubscription {
+  /** Nothing is handled any more, also not what is on its way. */
+  close(): void;
+  /** Nothing more is asked for; resolves when what was on its way has been handed over. */
+  drain(): Promise<void>;
+}
 
 interface LiveSubscription {
   readonly subject: string;
@@ -180,18 +188,33 @@ export class Connection {
   }
 
   /** The callback may throw or reject: it is counted and logged. Lives through reconnects until closed. */
-  subscribe(subject: string, queue: string | undefined, callback: (message: BusMessage) => unknown): () => void {
+  subscribe(
+    subject: string,
+    queue: string | undefined,
+    callback: (message: BusMessage) => unknown,
+  ): ConnectionSubscription {
     const subscription: LiveSubscription = { subject, queue, callback, live: undefined };
     this.#subscriptions.add(subscription);
     if (this.#client !== undefined) this.#attach(this.#client, subscription);
-    return () => {
-      if (!this.#subscriptions.delete(subscription)) return;
+    const close = () => {
+      this.#subscriptions.delete(subscription);
       try {
         subscription.live?.unsubscribe();
       } catch {
         // The connection is closed, and the subscription with it.
       }
     };
+    const drain = async () => {
+      // Without a connection nothing is on its way, and only closing keeps the client from subscribing again.
+      if (this.#connected && subscription.live !== undefined && this.#subscriptions.delete(subscription)) {
+        const waited = deferred<void>();
+        const cancel = systemClock.after(FLUSH_TIMEOUT_MS, () => waited.resolve());
+        await Promise.race([subscription.live.drain().catch(() => undefined), waited.promise]);
+        cancel();
+      }
+      close();
+    };
+    return { close, drain };
   }
 
   /** Resolves when the server has everything sent so far. Throws UnavailableError when disconnected. */

@@ -1,13 +1,19 @@
-import { type Clock, type Deferred, deferred, errorMessage, jittered, sleep } from "../base/index.ts";
+import { Backoff, type Clock, type Deferred, deferred, errorMessage, jittered, sleep } from "../base/index.ts";
 import type { Logger } from "../obs/index.ts";
-import type { Bus, BusSubscription } from "./bus.ts";
+import type { Bus } from "./bus.ts";
+import type { ConnectionSubscription } from "./connection.ts";
 import { JetStream, type StreamConfig } from "./jetstream.ts";
 import type { BusMessage } from "./message.ts";
 
 /*
  * Messages that wait for a consumer: a bounded work-queue stream with one durable pull consumer, one message in hand
- * at a time, acknowledged when its handler is done. A handler that throws gets the message again a second later, up
- * to MAX_DELIVERIES times. A full stream refuses new messages: the publisher is told, nothing already stored is lost.
+ * at a time, acknowledged when its handler is done. A full stream refuses new messages: the publisher is told, nothing
+ * already stored is lost.
+ *
+ * A handler that throws keeps its message in hand and gets it again after a pause, for as long as it takes: given
+ * back, it would be overtaken by those behind it, and the older of two changes would win. So the server delivers a
+ * message again only when a consumer went away with it. One that has outlived several of them is likely what ended
+ * them: it is handed to `onGivenUp` instead, and done.
  */
 
 export interface DurableQueueOptions {
@@ -40,10 +46,11 @@ export interface QueueConsumption {
   stop(): Promise<void>;
 }
 
-const ACK_WAIT_MS = 30_000;
+/** How long those behind a message wait when its consumer was killed: little more than the election of the next. */
+const ACK_WAIT_MS = 5_000;
 const PULL_MS = 5_000;
 const PULL_GRACE_MS = 1_000;
-const RETRY_MS = 1_000;
+const RETRY = { baseMs: 1_000, maxMs: 10_000 } as const;
 const MAX_DELIVERIES = 10;
 const encoder = new TextEncoder();
 
@@ -83,15 +90,18 @@ export class DurableQueue {
         replay_policy: "instant",
         ack_wait: ACK_WAIT_MS * 1_000_000,
         max_ack_pending: 1,
-        max_deliver: MAX_DELIVERIES,
+        max_deliver: -1,
       },
     });
   }
 
   /** Hands messages to the handler one by one, until stopped; survives the bus and a lost stream. */
-  consume(handler: (message: QueuedMessage) => Promise<void>): QueueConsumption {
+  consume(
+    handler: (message: QueuedMessage) => Promise<void>,
+    onGivenUp: (message: QueuedMessage) => void = () => {},
+  ): QueueConsumption {
     const abort = new AbortController();
-    const running = this.#run(handler, abort.signal);
+    const running = this.#run(handler, onGivenUp, abort.signal);
     return {
       stop: async () => {
         abort.abort();
@@ -100,7 +110,11 @@ export class DurableQueue {
     };
   }
 
-  async #run(handler: (message: QueuedMessage) => Promise<void>, signal: AbortSignal): Promise<void> {
+  async #run(
+    handler: (message: QueuedMessage) => Promise<void>,
+    onGivenUp: (message: QueuedMessage) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { bus, clock, log } = this.#options;
     let isReady = false;
     const stopListening = bus.onState(() => {
@@ -115,46 +129,63 @@ export class DurableQueue {
         }
         const message = await pull.next();
         if (message === "gone") isReady = false;
-        else if (message !== undefined) await this.#handle(message, handler);
+        else if (message !== undefined) await this.#handle(message, handler, onGivenUp, signal);
       } catch (error) {
         isReady = false;
         if (signal.aborted) break;
         log.debug({ reason: errorMessage(error) }, "the queue does not answer; trying again");
-        await sleep(clock, jittered(RETRY_MS, 0.5), signal).catch(() => undefined);
+        await sleep(clock, jittered(RETRY.baseMs, 0.5), signal).catch(() => undefined);
       }
     }
     stopListening();
-    pull.close();
+    await pull.close();
   }
 
-  async #handle(message: BusMessage, handler: (message: QueuedMessage) => Promise<void>): Promise<void> {
+  async #handle(
+    message: BusMessage,
+    handler: (message: QueuedMessage) => Promise<void>,
+    onGivenUp: (message: QueuedMessage) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { bus, log, clock } = this.#options;
     const reply = message.reply ?? "";
-    const delivery = deliveryCount(reply);
-    const data = Uint8Array.from(message.data);
-    const queued: QueuedMessage = {
-      subject: message.subject,
-      data,
-      delivery,
-      text: () => Buffer.from(data).toString("utf8"),
-      header: (name) => message.header(name),
-    };
-    const cancelKeepAlive = clock.every(ACK_WAIT_MS / 3, () => bus.publishBytes(reply, encoder.encode("+WPI")));
+    const answer = (text: string) => bus.publishBytes(reply, encoder.encode(text));
+    const queued = toQueued(message);
+    if (queued.delivery > MAX_DELIVERIES) {
+      log.error({ delivery: queued.delivery }, "a queued message was given up: its consumers ended again and again");
+      onGivenUp(queued);
+      answer("+TERM");
+      return;
+    }
+    const cancelKeepAlive = clock.every(ACK_WAIT_MS / 3, () => answer("+WPI"));
+    const backoff = new Backoff(RETRY);
     try {
-      await handler(queued);
-      bus.publishBytes(reply, encoder.encode("+ACK"));
-    } catch (error) {
-      const isLast = delivery >= MAX_DELIVERIES;
-      log.error(
-        { err: error, delivery },
-        isLast ? "a queued message was given up" : "a queued message failed; it will be tried again",
-      );
-      const answer = isLast ? "+TERM" : `-NAK {"delay": ${RETRY_MS * 1_000_000}}`;
-      bus.publishBytes(reply, encoder.encode(answer));
+      while (!signal.aborted) {
+        try {
+          await handler(queued);
+          answer("+ACK");
+          return;
+        } catch (error) {
+          log.warn({ reason: errorMessage(error) }, "a queued message failed; it will be tried again");
+          await sleep(clock, RETRY.baseMs / 2 + backoff.nextMs(), signal).catch(() => undefined);
+        }
+      }
+      answer("-NAK");
     } finally {
       cancelKeepAlive();
     }
   }
+}
+
+function toQueued(message: BusMessage): QueuedMessage {
+  const data = Uint8Array.from(message.data);
+  return {
+    subject: message.subject,
+    data,
+    delivery: deliveryCount(message.reply ?? ""),
+    text: () => Buffer.from(data).toString("utf8"),
+    header: (name) => message.header(name),
+  };
 }
 
 /** Asks the consumer for one message at a time, on an inbox of its own. */
@@ -162,7 +193,7 @@ class Pull {
   readonly #options: DurableQueueOptions;
   readonly #signal: AbortSignal;
   readonly #inbox: string;
-  readonly #subscription: BusSubscription;
+  readonly #subscription: ConnectionSubscription;
   #waiting: Deferred<BusMessage | "gone" | undefined> | undefined;
 
   constructor(options: DurableQueueOptions, signal: AbortSignal) {
@@ -187,7 +218,7 @@ class Pull {
       const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`;
       if (this.#signal.aborted) return undefined;
       if (!bus.publishBytes(subject, body, { reply: this.#inbox })) {
-        await sleep(clock, RETRY_MS, this.#signal).catch(() => undefined);
+        await sleep(clock, RETRY.baseMs, this.#signal).catch(() => undefined);
         return "gone";
       }
       return await waiting.promise;
@@ -198,8 +229,9 @@ class Pull {
     }
   }
 
-  close(): void {
-    this.#subscription.close();
+  /** Gives back what the server sends to a request that nobody waits for any more: it would lie there unacknowledged. */
+  async close(): Promise<void> {
+    await this.#subscription.drain();
   }
 
   #onMessage(message: BusMessage): void {

@@ -1,7 +1,7 @@
 import { errorMessage, MeshError, UnavailableError } from "../base/index.ts";
 import type { Logger } from "../obs/index.ts";
 import type { MessageType } from "../wire/index.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, ConnectionSubscription } from "./connection.ts";
 import { type BusHeaders, type BusMessage, isFromServer, TYPE_HEADER } from "./message.ts";
 import { errorHeaders } from "./wire-error.ts";
 
@@ -40,7 +40,8 @@ export class Responder {
   readonly #maxInFlight: number;
   readonly #callerInbox: ((subject: string) => string) | undefined;
   readonly #idleWaiters: (() => void)[] = [];
-  readonly #stop: () => void;
+  readonly #subscription: ConnectionSubscription;
+  #drained: Promise<void> | undefined;
   #inFlight = 0;
 
   constructor(connection: Connection, log: Logger, subject: string, handler: ServeHandler, options: ServeOptions) {
@@ -49,17 +50,18 @@ export class Responder {
     this.#handler = handler;
     this.#maxInFlight = options.maxInFlight ?? 1024;
     this.#callerInbox = options.callerInbox;
-    this.#stop = connection.subscribe(subject, options.queue, (message) => this.#onRequest(message));
+    this.#subscription = connection.subscribe(subject, options.queue, (message) => this.#onRequest(message));
   }
 
-  /** No new requests; those in flight go on. */
+  /** No new requests; those in flight, or on their way from the server, go on. */
   close(): void {
-    this.#stop();
+    this.#drained ??= this.#subscription.drain();
   }
 
-  whenIdle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  async whenIdle(): Promise<void> {
+    await this.#drained;
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
   #onRequest(message: BusMessage): void {

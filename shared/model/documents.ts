@@ -29,6 +29,10 @@ const MAX_DEPTH = 64;
 const MAX_OPEN_BRACKETS = 1000;
 const MAX_ALIASES = 100;
 const MAX_NODES = 100_000;
+/** The parser spends up to 15 us on each: what one document may cost is less than a leader's lease. */
+const MAX_PARTS = 50_000;
+const PARTS = new Uint8Array(0x1_0000);
+for (const char of "\r\n,[]{}!&*?") PARTS[char.charCodeAt(0)] = 1;
 
 interface DocumentName {
   /** Place in the submission, from 0; the items of a list count one by one. */
@@ -54,11 +58,18 @@ export type SubmittedDocument = AcceptedDocument | RejectedDocument;
 
 /** Reads a whole submission, every document on its own; an empty one has no documents. Never throws. */
 export function parseSubmission(text: string, registry: KindRegistry): readonly SubmittedDocument[] {
-  return readDocuments(text).map((content, document) =>
-    "errors" in content
+  return [...judgedDocuments(text, registry)];
+}
+
+/** The same, document by document: a process that has other duties may attend to them in between. */
+export function* judgedDocuments(text: string, registry: KindRegistry): Generator<SubmittedDocument> {
+  let document = 0;
+  for (const content of documentsOf(text)) {
+    yield "errors" in content
       ? rejected(document, undefined, content.errors)
-      : parseResource(content.value, registry, document),
-  );
+      : parseResource(content.value, registry, document);
+    document++;
+  }
 }
 
 /** A document of a submission as plain JSON, or why it is not readable. */
@@ -66,20 +77,25 @@ export type DocumentContent = { readonly value: JsonValue } | { readonly errors:
 
 /** The documents of a submission in order, items of lists one by one, not judged yet. Never throws. */
 export function readDocuments(text: string): readonly DocumentContent[] {
+  return [...documentsOf(text)];
+}
+
+function* documentsOf(text: string): Generator<DocumentContent> {
   if (Buffer.byteLength(text) > MAX_SUBMISSION_BYTES) {
-    return [unreadable(`longer than ${MAX_SUBMISSION_BYTES} bytes`, "send the documents in several submissions")];
+    yield unreadable(`longer than ${MAX_SUBMISSION_BYTES} bytes`, "send the documents in several submissions");
+    return;
   }
-  const contents: DocumentContent[] = [];
+  let count = 0;
   for (const piece of pieces(text)) {
     for (const content of contentsOf(piece)) {
-      if (contents.length >= MAX_DOCUMENTS) {
-        contents.push(unreadable(`more than ${MAX_DOCUMENTS} documents`, "send the rest in another submission"));
-        return contents;
+      if (count >= MAX_DOCUMENTS) {
+        yield unreadable(`more than ${MAX_DOCUMENTS} documents`, "send the rest in another submission");
+        return;
       }
-      contents.push(content);
+      count++;
+      yield content;
     }
   }
-  return contents;
 }
 
 function unreadable(reason: string, remedy: string): DocumentContent {
@@ -106,19 +122,29 @@ function pieces(text: string): readonly Piece[] {
   return found;
 }
 
-/** Spares the parser a text made to exhaust it: more brackets left open than any document has, quoted ones included. */
-function opensTooDeep(text: string): boolean {
+/**
+ * Spares the parser a text made to exhaust it: more brackets left open than any document has, or more lines, commas,
+ * brackets, tags, anchors and aliases than the values that are read. Quoted ones count too.
+ */
+function exhausting(text: string): DocumentContent | undefined {
   let open = 0;
-  for (let at = 0; at < text.length && open <= MAX_OPEN_BRACKETS; at++) {
+  let parts = 0;
+  for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
+    if (PARTS[char] !== 1) continue;
+    parts++;
     if (char === 0x5b || char === 0x7b) open++;
     else if ((char === 0x5d || char === 0x7d) && open > 0) open--;
+    if (open > MAX_OPEN_BRACKETS) return unreadable(`nested deeper than ${MAX_DEPTH}`, "flatten the document");
+    if (parts > MAX_PARTS)
+      return unreadable(`more than ${MAX_PARTS} lines, commas and brackets`, "send smaller documents");
   }
-  return open > MAX_OPEN_BRACKETS;
+  return undefined;
 }
 
 function contentsOf(piece: Piece): readonly DocumentContent[] {
-  if (opensTooDeep(piece.text)) return [unreadable(`nested deeper than ${MAX_DEPTH}`, "flatten the document")];
+  const refusal = exhausting(piece.text);
+  if (refusal !== undefined) return [refusal];
   const counter = new LineCounter();
   try {
     const documents = parseAllDocuments(piece.text, { uniqueKeys: false, prettyErrors: false, lineCounter: counter });

@@ -15,6 +15,7 @@ export { closest } from "./closest.ts";
 export {
   type AcceptedDocument,
   type DocumentContent,
+  judgedDocuments,
   MAX_SUBMISSION_BYTES,
   parseResource,
   parseSubmission,

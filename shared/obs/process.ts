@@ -51,6 +51,8 @@ export async function runProcess<C>(options: ProcessOptions<C>): Promise<void> {
     lifecycle.to("ready");
     process.stdout.write(`${JSON.stringify({ ready: true, ports })}\n`);
   } catch (error) {
+    // A start that its own drain has cut short is no failure.
+    if (lifecycle.state === "draining") return;
     fail(EXIT.failedStart, `start failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
 }

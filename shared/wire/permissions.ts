@@ -62,8 +62,8 @@ export function storeUser(subjects: Subjects, component: Component): BusUser {
   const owned = OWNED_TABLES[component];
   const streams = [...owned, ...READ_TABLES[component]].map((table) => subjects.bucketStream(table));
   const publish = [
-    "$JS.API.INFO",
     `$JS.API.STREAM.CREATE.${leader}`,
+    `$JS.API.STREAM.UPDATE.${leader}`,
     `$JS.API.STREAM.INFO.${leader}`,
     subjects.bucketSubject("leader", component),
     subjects.directGet("leader", component),
@@ -83,10 +83,8 @@ export function storeUser(subjects: Subjects, component: Component): BusUser {
     const submit = subjects.submitStream();
     publish.push(
       `$JS.API.STREAM.CREATE.${submit}`,
-      `$JS.API.STREAM.INFO.${submit}`,
-      `$JS.API.CONSUMER.CREATE.${submit}.>`,
+      `$JS.API.STREAM.UPDATE.${submit}`,
       `$JS.API.CONSUMER.DURABLE.CREATE.${submit}.>`,
-      `$JS.API.CONSUMER.INFO.${submit}.>`,
       `$JS.API.CONSUMER.MSG.NEXT.${submit}.>`,
       `$JS.ACK.${submit}.>`,
     );

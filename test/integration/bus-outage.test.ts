@@ -90,8 +90,9 @@ test("a server that lost its files gets the table back and no follower loses a k
   follower.close();
 });
 
-test("a follower cut off as a slow consumer reads all again", async () => {
+test("a follower cut off as a slow consumer reads all again", async (context) => {
   const relay = await startRelay(nats.port);
+  context.after(() => relay.stop());
   const workload = await nats.connectWorkload(reviews, { url: `nats://127.0.0.1:${relay.port}` });
   const { follower, followed, text } = follow(workload);
   await followed.ready(2_000);
@@ -105,11 +106,11 @@ test("a follower cut off as a slow consumer reads all again", async () => {
   assert.ok(workload.stats.disconnects >= 1, "the server did not cut it off");
   follower.close();
   await workload.close();
-  await relay.stop();
 });
 
-test("subscriptions and served subjects made before the first connection work after it", async () => {
+test("subscriptions and served subjects made before the first connection work after it", async (context) => {
   const relay = await startRelay(nats.port);
+  context.after(() => relay.stop());
   relay.cut();
   const workload = nats.open(workloadUserName(reviews), { url: `nats://127.0.0.1:${relay.port}` });
   const { follower, followed } = follow(workload);
@@ -123,11 +124,30 @@ test("subscriptions and served subjects made before the first connection work af
   await eventually(() => Buffer.from(followed.value ?? []).toString() === "after the cut");
   follower.close();
   await workload.close();
+});
+
+test("what was closed without a connection is not served after the reconnect", async () => {
+  const relay = await startRelay(nats.port);
+  const operator = await nats.connect("operator");
+  const pilot = await nats.connect("pilot", { url: `nats://127.0.0.1:${relay.port}` });
+  const served = pilot.serve(nats.subjects.config("get"), () => ({ json: "old" }), { queue: "q" });
+  await pilot.flush();
+  const ask = () => operator.requestJson(nats.subjects.config("get"), {}, { timeoutMs: 300 });
+  assert.equal(await ask(), "old");
+  relay.cut();
+  await eventually(() => !pilot.connected);
+  served.close();
+  relay.mend();
+  await eventually(() => pilot.connected);
+  await pilot.flush();
+  await assert.rejects(ask());
+  await pilot.close();
   await relay.stop();
 });
 
-test("a write that was cut off before its answer is known for the owner's own when the next one meets it", async () => {
+test("a write that was cut off before its answer is known for the owner's own when the next one meets it", async (context) => {
   const relay = await startRelay(nats.port);
+  context.after(() => relay.stop());
   const cutOff = await nats.connect(storeUserName("pilot"), { url: `nats://127.0.0.1:${relay.port}` });
   const config = new TableOwner({
     bus: cutOff,
@@ -153,5 +173,4 @@ test("a write that was cut off before its answer is known for the owner's own wh
   assert.deepEqual((await stored.last("routerule.default.a")).value, bytes("three"));
   config.stop();
   await cutOff.close();
-  await relay.stop();
 });

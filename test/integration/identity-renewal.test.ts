@@ -96,6 +96,32 @@ describe("a workload's certificate", () => {
     await eventually(() => own.current !== before, { withinMs: 10_000 });
   });
 
+  test("is renewed soon after the machine has slept through half its life", async () => {
+    const bus = await nats.connectWorkload(ratings);
+    const trust = new TableFollower({ bus, table: "trust", clock: systemClock, log: silentLog });
+    const lifeMs = 3_600_000;
+    let sleptMs = 0;
+    const own = new WorkloadCertificates({
+      identity: ratings,
+      stateDir: join(folder, "sleeper"),
+      bus,
+      trust,
+      clock: {
+        ...systemClock,
+        now: () => Date.now() + sleptMs,
+        after: (delayMs, callback) => systemClock.after(delayMs / 100, callback),
+      },
+      log: silentLog,
+      ttlMs: lifeMs,
+    });
+    own.start();
+    const first = await own.ready();
+    sleptMs = lifeMs * 0.7;
+    await eventually(() => own.current?.keyPem !== first.keyPem, { withinMs: 2_000 });
+    await own.stop();
+    trust.close();
+  });
+
   test("is there at boot from the state folder with CA and bus down", async () => {
     const own = certificates(await nats.connectWorkload(ratings), ratings, "ratings", 3_600_000);
     assert.equal(await own.load(), false);

@@ -233,6 +233,23 @@ spec: {}
   }
 });
 
+test("however much is wrong with a submission, its answer and its refusals fit into messages", async () => {
+  const rejected: number[] = [];
+  const stop = operator.subscribe("mesh.config.rejected.>", (message) => rejected.push(message.data.length));
+  await operator.flush();
+  const fields = Array.from({ length: 100 }, (_, i) => `f${i}: 1`).join(", ");
+  const header = "apiVersion: config.istio.io/v1alpha2\nkind: RouteRule\nmetadata";
+  const bad = Array.from({ length: 900 }, (_, i) => `${header}: {name: b${i}}\nspec: {${fields}}\n`);
+  const results = await apply([...bad, rule("beside-many")].join("---\n"));
+  assert.equal(results.length, 901);
+  assert.ok(results.slice(0, 900).every(({ outcome, errors }) => outcome === "rejected" && errors[0]?.path !== ""));
+  assert.equal(results[900]?.outcome, "pending");
+  const [long] = await apply(`${"k".repeat(900_000)}: 1\n`);
+  assert.equal(long?.outcome, "rejected");
+  await eventually(() => assert.equal(rejected.length, 901));
+  stop.close();
+});
+
 test("lists come in pages", async () => {
   await apply(["p1", "p2", "p3"].map((name) => rule(name)).join("---\n"));
   const names: string[] = [];

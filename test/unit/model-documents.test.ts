@@ -55,6 +55,20 @@ describe("a submission", () => {
     }
   });
 
+  test("made of nothing but punctuation is refused before the parser labours at it", () => {
+    for (const text of [
+      "[]".repeat(400_000),
+      `[${",".repeat(900_000)}]`,
+      ":\n".repeat(400_000),
+      "!a ".repeat(300_000),
+    ]) {
+      const [refused] = parse(text);
+      assert.ok(refused !== undefined && !refused.ok);
+      assert.match(refused.errors[0]?.reason ?? "", /^more than 50000 lines/);
+    }
+    assert.deepEqual(outcomes(`${"[]".repeat(400_000)}\n---\n${rule("a")}`), ["0  false", "1 a true"]);
+  });
+
   test("may be YAML with comments, empty documents and markers", () => {
     const text = `# first\n---\n${rule("a")}\n---\n---\n# nothing\n---\n${rule("b")}...\n`;
     assert.deepEqual(outcomes(text), ["0 a true", "1 b true"]);

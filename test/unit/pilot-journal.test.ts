@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { Journal } from "../../services/pilot/journal.ts";
 import { silentLog } from "../harness/index.ts";
@@ -55,4 +55,32 @@ test("a file that has grown far beyond its content is written anew", () =>
     await journal.close();
     assert.equal(await readFile(path, "utf8"), '{"all":true}\n{"n":1}\n');
     assert.equal((await stat(path)).mode & 0o777, 0o600);
+  }));
+
+test("after a write has failed the next one writes everything anew", () =>
+  withFolder(async (path) => {
+    const all: unknown[] = [];
+    const journal = new Journal({ path, log: silentLog, compactAboveBytes: 1000, content: () => all });
+    await journal.open();
+    const append = async (entry: unknown) => {
+      all.push(entry);
+      journal.append(entry);
+      await journal.flush();
+    };
+    await append({ n: 1 });
+    // A file where a folder has to be: nothing can be written beside the journal.
+    await rm(dirname(path), { recursive: true });
+    await writeFile(dirname(path), "in the way");
+    await append({ filler: "x".repeat(2000) });
+    assert.equal(journal.failed, true);
+    await append({ n: 2 });
+    assert.equal(journal.failed, true);
+    await rm(dirname(path));
+    await append({ n: 3 });
+    assert.equal(journal.failed, false);
+    await append({ n: 4 });
+    await journal.close();
+    const after = new Journal({ path, log: silentLog, content: () => [] });
+    assert.deepEqual(await after.open(), all);
+    await after.close();
   }));

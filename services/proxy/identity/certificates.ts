@@ -15,7 +15,8 @@ import { IdentityFile } from "./state-file.ts";
  * certificate that is still valid is taken at once, so a restarted proxy needs neither CA nor bus. At half its life
  * (give or take 1 %, so that a fleet started together does not renew together) it is replaced; while that fails it is
  * tried again with jittered back-off, never rarer than a tenth of the life that is left, and the old one goes on
- * serving. Without one it is tried every two seconds at least. A new trust bundle is a sign of a CA that has come back, so
+ * serving. When that is, the wall clock says, and is asked every half minute: a machine that slept, or whose clock was
+ * set, would otherwise find out by its peers' refusals. Without a certificate it is tried every two seconds at least. A new trust bundle is a sign of a CA that has come back, so
  * whoever waits tries again soon after it. An answer is believed only when it is for this identity and this key and signed by a root that it names.
  *
  * Trust is the published bundle, once that has been seen, plus the roots of a certificate received since: a CA signs
@@ -34,8 +35,7 @@ const MIN_RETRY_MS = 20;
 const URGENT_RETRY_MS = 2_000;
 /** Over which those who wait spread when a new bundle calls them. */
 const BUNDLE_SPREAD_MS = 500;
-/** setTimeout's limit. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+const LOOK_AT_CLOCK_MS = 30_000;
 
 const makeKeyPair = promisify(generateKeyPair);
 
@@ -156,7 +156,7 @@ export class WorkloadCertificates {
     const dueMs = clock.now() + delayMs;
     const wait = (): void => {
       const leftMs = dueMs - clock.now();
-      if (leftMs > MAX_TIMER_MS) this.#cancelTimer = clock.after(MAX_TIMER_MS, wait);
+      if (leftMs > LOOK_AT_CLOCK_MS) this.#cancelTimer = clock.after(LOOK_AT_CLOCK_MS, wait);
       else this.#cancelTimer = clock.after(Math.max(0, leftMs), () => void this.#renew());
     };
     wait();
