@@ -54,7 +54,7 @@ test("one of two leads, and the other follows as soon as it resigns", async () =
   await eventually(() => a.leader.leading || b.leader.leading);
   await consistently(() => a.leader.leading !== b.leader.leading, 1_500);
   const [first, second] = a.leader.leading ? [a, b] : [b, a];
-  assert.equal(second.leader.leaderName, first.leader.leaderName);
+  await eventually(() => second.leader.leaderName === first.leader.leaderName);
   await first.leader.resign();
   assert.equal(first.deposed, 1);
   await eventually(() => second.leader.leading, { withinMs: 1_500 });

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { toPem } from "../../services/proxy/identity/material.ts";
+import { type CandidateMaterial, toPem } from "../../services/proxy/identity/material.ts";
 import { IdentityFile } from "../../services/proxy/identity/state-file.ts";
 import { encodeHello } from "../../services/proxy/tls/hello.ts";
 import { GatewayConfig, type ServiceConfig, tableKey } from "../../shared/wire/index.ts";
@@ -107,13 +107,20 @@ describe("two sidecars", () => {
     application.stop();
   });
 
+  /** The caller's certificate from its disk, where it comes a moment after its first use. */
+  const storedIdentity = (): Promise<CandidateMaterial> =>
+    eventually(async () => {
+      const stored = await new IdentityFile(caller.stateDir).read();
+      assert.ok(stored !== undefined);
+      return stored;
+    });
+
   /** A TLS connection to the inbound port with the certificate of productpage, and how it ended or what it said. */
   const dial = async (
     options: ConnectionOptions,
     first: string | Buffer,
   ): Promise<{ text: string; reused: boolean; session: Buffer | undefined }> => {
-    const stored = await new IdentityFile(caller.stateDir).read();
-    assert.ok(stored !== undefined);
+    const stored = await storedIdentity();
     const socket = connectTls({
       port: reviews.port("inbound"),
       host: "127.0.0.1",
@@ -204,8 +211,7 @@ describe("two sidecars", () => {
   });
 
   test("take a Hello that comes byte by byte, and CONNECT from nobody", async () => {
-    const stored = await new IdentityFile(caller.stateDir).read();
-    assert.ok(stored !== undefined);
+    const stored = await storedIdentity();
     const socket = connectTls({
       port: reviews.port("inbound"),
       cert: stored.chain.map(toPem).join(""),

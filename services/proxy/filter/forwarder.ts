@@ -152,7 +152,7 @@ export class Forwarder implements BodyTaker {
       this.#retryLater(attempt);
       return;
     }
-    if (unsent && this.replayable && this.#unsentRetries < UNSENT_RETRIES && this.#plan.cluster.hosts.length > 1) {
+    if (unsent && this.replayable && this.#unsentRetries < UNSENT_RETRIES && this.#isElsewhere(attempt.host)) {
       this.#unsentRetries++;
       this.#avoid(attempt);
       this.#try(false);
@@ -214,6 +214,11 @@ export class Forwarder implements BodyTaker {
     attempt.release();
     this.#tried ??= new Set();
     this.#tried.add(attempt.host);
+  }
+
+  /** Whether there is an instance but this one, which may itself have left the cluster meanwhile. */
+  #isElsewhere(host: Host): boolean {
+    return this.#plan.cluster.hosts.some((other) => other !== host);
   }
 
   #timedOut(): void {
