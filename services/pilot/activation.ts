@@ -1,6 +1,6 @@
 import type { RouteRuleSpec, ServiceRef } from "../../shared/model/index.ts";
 import type { RouteInput } from "../../shared/wire/index.ts";
-import { destinationsOf, serviceKeyOf, toRoute } from "./translation.ts";
+import { serviceKeyOf, targetsOf, toRoute } from "./translation.ts";
 
 /**
  * Which revision of each route rule is in force.
@@ -135,7 +135,7 @@ export class Activation {
     const before = this.#active.get(rule);
     const destination = serviceKeyOf(spec.destination);
     if (destination === undefined) return [];
-    const targets = [...new Set(destinationsOf(spec).map((item) => serviceKeyOf(item.destination) ?? ""))].sort();
+    const targets = [...new Set(targetsOf(spec).map((target) => serviceKeyOf(target) ?? ""))].sort();
     const route = toRoute(rule, revision, spec);
     this.#activate({ rule, revision, precedence: spec.precedence, destination, targets, route });
     return [...new Set([...(before === undefined ? [] : [before.destination]), destination])];
@@ -188,7 +188,7 @@ export function missingFor(
     }
   };
   check(spec.destination, {});
-  for (const { destination } of destinationsOf(spec)) check(destination, destination.labels);
+  for (const target of targetsOf(spec)) check(target, target.labels);
   return reasons.length === 0 ? undefined : { awaits: [...awaits], reason: [...new Set(reasons)].join("; ") };
 }
 

@@ -91,7 +91,7 @@ export class Compiler {
     for (const route of config.routes) {
       // The default route is made anew, not remembered.
       if (!route.rule.includes("/")) continue;
-      const targets = route.destinations.map((item) => targetKey(item.destination));
+      const targets = [...route.destinations, ...route.mirrors].map((item) => targetKey(item.destination));
       this.activation.restore(route.rule, key, [...new Set(targets)].sort(), route);
     }
   }

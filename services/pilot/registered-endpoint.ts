@@ -7,7 +7,7 @@ const PROTOCOL = /^[a-z][a-z0-9-]{0,15}$/;
 
 /** Undefined when the registration cannot be one: nobody could connect to it. */
 export function toEndpoint(instance: string, principal: string, registration: Registration): EndpointInput | undefined {
-  const { workload, labels, address, ports, healthy, plaintext } = registration;
+  const { workload, labels, address, ports, healthy, plaintext, locality, weight } = registration;
   if (instance === "" || (address === "" && ports.length > 0)) return undefined;
   const numbers = new Set<number>();
   for (const { number, protocol, addressPort } of ports) {
@@ -26,6 +26,8 @@ export function toEndpoint(instance: string, principal: string, registration: Re
     labels: Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))),
     healthy,
     plaintext,
+    locality,
+    weight,
   };
 }
 
@@ -35,8 +37,9 @@ function isPort(number: number): boolean {
 
 /** Two endpoints of one fingerprint are written as the same bytes. */
 export function fingerprintOf(endpoint: EndpointInput): string {
-  const { workload, address, ports, labels, healthy, plaintext } = endpoint;
+  const { workload, address, ports, labels, healthy, plaintext, locality, weight } = endpoint;
   const plainPorts = (ports ?? []).map(({ number, protocol, addressPort }) => [number, protocol, addressPort]);
   const plainLabels = Object.entries(labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([workload, address, plainPorts, plainLabels, healthy === true, plaintext === true]);
+  const place = [locality ?? "", weight || 1];
+  return JSON.stringify([workload, address, plainPorts, plainLabels, healthy === true, plaintext === true, place]);
 }

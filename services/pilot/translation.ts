@@ -1,4 +1,6 @@
 import type {
+  CircuitBreakerSpec,
+  CorsSpec,
   DestinationPolicySpec,
   IngressRuleSpec,
   Labels,
@@ -7,6 +9,7 @@ import type {
   ServiceRef,
 } from "../../shared/model/index.ts";
 import {
+  type CorsPolicyInput,
   type DestinationInput,
   type GatewayRouteInput,
   type HeaderMatchInput,
@@ -34,15 +37,21 @@ export function sortedLabels(labels: Labels): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Everything that a rule sends to, copies included. */
+export function targetsOf(spec: RouteRuleSpec): readonly ServiceRef[] {
+  const destinations = destinationsOf(spec).map(({ destination }) => destination);
+  return spec.mirror === undefined ? destinations : [...destinations, spec.mirror];
+}
+
 /** Where a rule sends requests: each destination once per route entry. */
-export function destinationsOf(spec: RouteRuleSpec): readonly { destination: ServiceRef; weight: number }[] {
+function destinationsOf(spec: RouteRuleSpec): readonly { destination: ServiceRef; weight: number }[] {
   if (spec.redirect !== undefined) return [];
   return spec.route.length > 0 ? spec.route : [{ destination: spec.destination, weight: 100 }];
 }
 
 /** One rule as one route. */
 export function toRoute(rule: string, revision: number, spec: RouteRuleSpec): RouteInput {
-  const { timeout, retry, fault, redirect, rewrite, match } = spec;
+  const { timeout, retry, fault, redirect, rewrite, match, mirror, cors } = spec;
   return {
     rule,
     revision,
@@ -72,6 +81,9 @@ export function toRoute(rule: string, revision: number, spec: RouteRuleSpec): Ro
       },
     }),
     appendHeaders: spec.appendHeaders.map(({ name, value }) => ({ name, value })),
+    ...(mirror && { mirrors: [{ destination: toDestination(mirror), percent: 100 }] }),
+    ...(cors && { cors: toCors(cors) }),
+    ...(spec.websocketUpgrade && { websocketUpgrade: true }),
   };
 }
 
@@ -90,6 +102,28 @@ export function toPolicy(rule: string, spec: DestinationPolicySpec): TrafficPoli
     ...(spec.source && { source: toSource(spec.source) }),
     labels: sortedLabels(spec.destination.labels),
     loadBalancing: spec.loadBalancing ?? "ROUND_ROBIN",
+    ...(spec.circuitBreaker && toResilience(spec.circuitBreaker)),
+  };
+}
+
+/** What a simpleCb leaves out, or gives as 0, is Envoy's default. */
+function toResilience(
+  limits: CircuitBreakerSpec,
+): Required<Pick<TrafficPolicyInput, "circuitBreaker" | "outlierDetection">> {
+  return {
+    circuitBreaker: {
+      maxConnections: limits.maxConnections || 1024,
+      httpMaxPendingRequests: limits.httpMaxPendingRequests || 1024,
+      httpMaxRequests: limits.httpMaxRequests || 1024,
+      httpMaxRequestsPerConnection: limits.httpMaxRequestsPerConnection ?? 0,
+      httpMaxRetries: limits.httpMaxRetries || 3,
+    },
+    outlierDetection: {
+      consecutive_5xx: limits.httpConsecutiveErrors || 5,
+      intervalMs: limits.httpDetectionIntervalMs ?? 0,
+      baseEjectionMs: limits.sleepWindowMs ?? 0,
+      maxEjectionPercent: limits.httpMaxEjectionPercent ?? 0,
+    },
   };
 }
 
@@ -119,6 +153,17 @@ function ingressPort(spec: IngressRuleSpec, ports: readonly RegisteredPort[]): n
     return ports.find((port) => port.protocol === protocol)?.number;
   }
   return (ports.find((port) => port.number === 80) ?? (ports.length === 1 ? ports[0] : undefined))?.number;
+}
+
+function toCors(cors: CorsSpec): CorsPolicyInput {
+  return {
+    allowOrigin: [...cors.allowOrigin],
+    allowMethods: [...cors.allowMethods],
+    allowHeaders: [...cors.allowHeaders],
+    exposeHeaders: [...cors.exposeHeaders],
+    maxAgeMs: cors.maxAgeMs ?? 0,
+    allowCredentials: cors.allowCredentials ?? false,
+  };
 }
 
 function toMatch(match: MatchSpec): RouteMatchInput {

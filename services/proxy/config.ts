@@ -2,6 +2,7 @@ import {
   BUS_SETTINGS,
   custom,
   durationMs,
+  integer,
   labels,
   oneOf,
   parseSettings,
@@ -9,6 +10,9 @@ import {
   text,
   type Values,
 } from "../../shared/config/index.ts";
+
+import { DEFAULT_HTTP1, type Http1Settings } from "./codec/http1-settings.ts";
+import { TRACE_FORMATS, type TraceFormatName } from "./trace/tracer.ts";
 
 /** One port that the workload serves: `9080:http=127.0.0.1:43121`. */
 export interface WorkloadPort {
@@ -35,6 +39,20 @@ function parsePorts(raw: string): readonly WorkloadPort[] {
   });
 }
 
+function parseTraceFormats(raw: string): readonly TraceFormatName[] {
+  if (raw === "none") return [];
+  const formats = raw.split(",").map((item) => TRACE_FORMATS.find((format) => format === item.trim()));
+  const known = formats.filter((format) => format !== undefined);
+  if (known.length === formats.length) return known;
+  throw new Error(`is ${JSON.stringify(raw)}; use none, or some of ${TRACE_FORMATS.join(", ")}`);
+}
+
+function parsePercent(raw: string): number {
+  const value = Number(raw);
+  if (/^\d+(\.\d+)?$/.test(raw) && value <= 100) return value;
+  throw new Error(`is ${JSON.stringify(raw)}; use a number from 0 to 100`);
+}
+
 export const PROXY_SETTINGS = {
   ...BUS_SETTINGS,
   mode: oneOf(["sidecar", "gateway"], {
@@ -59,6 +77,18 @@ export const PROXY_SETTINGS = {
     doc: "Name of the workload in telemetry. Default: `<service>-<label version>`, or the service.",
   }),
   labels: labels({ env: "MESH_LABELS", default: {}, doc: "Labels of the instance, by which rules choose versions." }),
+  locality: text({
+    env: "MESH_LOCALITY",
+    default: "",
+    doc: "Where the instance runs, `region/zone/sub-zone` or the first parts of that: for localities in load balancing.",
+  }),
+  weight: integer({
+    env: "MESH_WEIGHT",
+    default: 1,
+    min: 1,
+    max: 10_000,
+    doc: "Share of the instance among the others of its service.",
+  }),
   ports: custom(
     "ports",
     {
@@ -107,6 +137,64 @@ export const PROXY_SETTINGS = {
     default: 100,
     doc: "Longest wait for Mixer's answer to a check.",
   }),
+  overloadHeapPercent: integer({
+    env: "OVERLOAD_HEAP_PERCENT",
+    default: 95,
+    min: 1,
+    max: 100,
+    doc: "Part of V8's heap limit beyond which new requests are answered 503 until there is room again.",
+  }),
+  overloadConnections: integer({
+    env: "OVERLOAD_CONNECTIONS",
+    default: 9_000,
+    min: 1,
+    doc: "Connections from clients beyond which new requests are answered 503. More than 10,000 a port are closed at once.",
+  }),
+  http10: oneOf(["reject", "accept"], {
+    env: "HTTP_1_0",
+    default: "reject",
+    doc: "What clients of HTTP/1.0 get: 426, or an answer without chunks.",
+  }),
+  maxHeadersBytes: integer({
+    env: "MAX_HEADERS_BYTES",
+    default: DEFAULT_HTTP1.maxHeadBytes,
+    min: 1_024,
+    max: 16_777_216,
+    doc: "Longest head of a request or an answer.",
+  }),
+  maxHeadersCount: integer({
+    env: "MAX_HEADERS_COUNT",
+    default: DEFAULT_HTTP1.maxHeaders,
+    min: 1,
+    max: 10_000,
+    doc: "Most header lines of a request or an answer.",
+  }),
+  connectionBufferBytes: integer({
+    env: "CONNECTION_BUFFER_BYTES",
+    default: DEFAULT_HTTP1.bufferBytes,
+    min: 16_384,
+    doc: "Bytes that wait to be written to a connection before whoever sends them has to wait.",
+  }),
+  requestHeadersTimeoutMs: durationMs({
+    env: "REQUEST_HEADERS_TIMEOUT_MS",
+    default: 0,
+    doc: "Longest time from a request's first byte to the end of its headers, then 408. 0: STREAM_IDLE_TIMEOUT_MS alone.",
+  }),
+  requestTimeoutMs: durationMs({
+    env: "REQUEST_TIMEOUT_MS",
+    default: 0,
+    doc: "Longest time from a request's first byte to its last, then 408. 0: none.",
+  }),
+  streamIdleTimeoutMs: durationMs({
+    env: "STREAM_IDLE_TIMEOUT_MS",
+    default: DEFAULT_HTTP1.streamIdleTimeoutMs,
+    doc: "Longest silence while a request or an upgraded connection is under way, then 408 or 504. 0: none.",
+  }),
+  connectionIdleTimeoutMs: durationMs({
+    env: "CONNECTION_IDLE_TIMEOUT_MS",
+    default: DEFAULT_HTTP1.idleTimeoutMs,
+    doc: "Longest wait of a client's connection for its next request. 0: none.",
+  }),
   drainMinMs: durationMs({
     env: "DRAIN_MIN_MS",
     default: 5_000,
@@ -119,10 +207,52 @@ export const PROXY_SETTINGS = {
   }),
   certificateTtlMs: durationMs({ env: "CERT_TTL_MS", default: 0, doc: "Lifetime to ask for. 0: the CA's default." }),
   accessLog: text({ env: "ACCESS_LOG", default: "", doc: "File of the access log, `stderr`, or empty for none." }),
+  accessLogFormat: oneOf(["json", "text"], {
+    env: "ACCESS_LOG_FORMAT",
+    default: "json",
+    doc: "Istio's default JSON or text form of a line.",
+  }),
+  traceFormats: custom(
+    "list",
+    {
+      env: "TRACE_FORMATS",
+      default: ["w3c"],
+      doc: "Headers in which a request that comes without a trace begins one: `w3c`, `b3`, `b3multi`, several of them, or `none` to leave all trace headers alone.",
+    },
+    parseTraceFormats,
+    (formats) => formats.join(","),
+  ),
+  traceSamplingPercent: custom(
+    "percent",
+    { env: "TRACE_SAMPLING", default: 1, doc: "Share of the traces begun here that are kept, in percent." },
+    parsePercent,
+    String,
+  ),
+  trustedHops: integer({
+    env: "XFF_TRUSTED_HOPS",
+    default: 0,
+    max: 16,
+    doc: "Proxies in front of a gateway whose `x-forwarded-for` and `x-forwarded-proto` are believed.",
+  }),
   trustDomain: text({ env: "TRUST_DOMAIN", default: "cluster.local", doc: "Trust domain of SPIFFE ids." }),
 } as const;
 
 export type ProxyConfig = Values<typeof PROXY_SETTINGS>;
+
+/** What the listeners grant their clients; a time of 0 is none. */
+export function http1Settings(config: ProxyConfig): Http1Settings {
+  const orNone = (timeoutMs: number): number => (timeoutMs === 0 ? Number.POSITIVE_INFINITY : timeoutMs);
+  return {
+    maxHeadBytes: config.maxHeadersBytes,
+    maxHeaders: config.maxHeadersCount,
+    bufferBytes: config.connectionBufferBytes,
+    acceptHttp10: config.http10 === "accept",
+    headTimeoutMs: orNone(config.requestHeadersTimeoutMs),
+    requestTimeoutMs: orNone(config.requestTimeoutMs),
+    streamIdleTimeoutMs: orNone(config.streamIdleTimeoutMs),
+    idleTimeoutMs: orNone(config.connectionIdleTimeoutMs),
+  };
+}
 
 /** Throws ConfigError. */
 export function parseProxyConfig(

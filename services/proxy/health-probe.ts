@@ -25,6 +25,7 @@ export class HealthProbe {
   readonly #options: HealthProbeOptions;
   readonly #listeners = new Set<(healthy: boolean) => void>();
   #healthy: boolean;
+  #overruled = false;
   #failures = 0;
   #isStopped = true;
   #cancelTimer = () => {};
@@ -36,7 +37,19 @@ export class HealthProbe {
   }
 
   get healthy(): boolean {
-    return this.#healthy;
+    return this.#healthy && !this.#overruled;
+  }
+
+  /** Somebody has said that the application gets no traffic, whatever it answers. */
+  get overruled(): boolean {
+    return this.#overruled;
+  }
+
+  /** `failed`: unhealthy from now on, until told otherwise. */
+  overrule(failed: boolean): void {
+    this.#change(() => {
+      this.#overruled = failed;
+    });
   }
 
   onChange(listener: (healthy: boolean) => void): () => void {
@@ -68,9 +81,16 @@ export class HealthProbe {
   }
 
   #become(healthy: boolean): void {
-    if (healthy === this.#healthy) return;
-    this.#healthy = healthy;
-    for (const listener of this.#listeners) listener(healthy);
+    this.#change(() => {
+      this.#healthy = healthy;
+    });
+  }
+
+  #change(act: () => void): void {
+    const before = this.healthy;
+    act();
+    if (this.healthy === before) return;
+    for (const listener of this.#listeners) listener(this.healthy);
   }
 }
 

@@ -1,72 +1,104 @@
-import { Counter, type Registry } from "prom-client";
-import type { RequestRecord } from "./stream/record.ts";
-
-interface Row {
-  readonly labels: Readonly<Record<string, string>>;
-  requests: number;
-  durationMs: number;
-}
-
-/** Label sets come from services and codes; past this many the rest is counted under one. */
-const MAX_ROWS = 1_000;
+import { StatsHistogram } from "./stats-histogram.ts";
+import { otherLabels, standardLabels } from "./stats-labels.ts";
+import type { Peer, RequestRecord } from "./stream/record.ts";
 
 /**
- * Requests through this proxy by side, service and code, under Istio's metric name. Kept as plain numbers and turned
- * into a page only when one is asked for.
+ * Istio's standard metrics of the requests through this proxy. Counting is a few look-ups by identity: the two sides of
+ * a call are objects that outlive it (of a connection, of an instance), so that which series a request belongs to is
+ * worked out once for each pair, code and flags. The labels are text from the start, and the page is written only when
+ * somebody asks for it.
  */
-export class RequestStats {
-  readonly #rows = new Map<string, Row>();
 
-  constructor(registry: Registry) {
-    this.#register(registry, "istio_requests_total", "Requests, as this proxy saw them.", (row) => row.requests);
-    this.#register(
-      registry,
-      "istio_request_milliseconds_total",
-      "Time of these requests, in milliseconds.",
-      (row) => row.durationMs,
-    );
-  }
+/** Series come from services, versions and codes; past this many the rest is counted under one. */
+const MAX_SERIES = 1_000;
+
+interface Series {
+  readonly labels: string;
+  requests: number;
+  readonly durationMs: StatsHistogram;
+  readonly requestBytes: StatsHistogram;
+  readonly responseBytes: StatsHistogram;
+}
+
+/** By status, negative over mutual TLS, or, for the few with flags, by all of it as text. */
+type SeriesByAnswer = Map<number | string, Series>;
+type Pairs = WeakMap<Peer, WeakMap<Peer, SeriesByAnswer>>;
+
+export class RequestStats {
+  readonly #series = new Map<string, Series>();
+  readonly #pairs: Readonly<Record<RequestRecord["side"], Pairs>> = { inbound: new WeakMap(), outbound: new WeakMap() };
 
   /** On the request path. */
   count(record: RequestRecord): void {
-    const key = `${record.side}|${record.source.workload}|${record.destination.host}|${record.status}`;
-    let row = this.#rows.get(key);
-    if (row === undefined) {
-      const full = this.#rows.size >= MAX_ROWS;
-      row = this.#rows.get(full ? OTHER : key) ?? this.#add(full ? OTHER : key, record, full);
+    const answers = this.#answers(record);
+    const key = answerKey(record);
+    let series = answers.get(key);
+    if (series === undefined) {
+      series = this.#find(record);
+      answers.set(key, series);
     }
-    row.requests++;
-    row.durationMs += record.durationMs;
+    series.requests++;
+    series.durationMs.observe(record.durationMs);
+    series.requestBytes.observe(record.bytesReceived);
+    series.responseBytes.observe(record.bytesSent);
   }
 
-  #register(registry: Registry, name: string, help: string, value: (row: Row) => number): void {
-    const rows = this.#rows;
-    new Counter({
-      name,
-      help,
-      labelNames: ["reporter", "source_workload", "destination_service", "response_code"],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const row of rows.values()) this.inc(row.labels, value(row));
-      },
-    });
+  /** In the Prometheus text format. */
+  text(): string {
+    const all = [...this.#series.values()];
+    const requests = all.map(({ labels, requests }) => `istio_requests_total{${labels}} ${requests}\n`);
+    return [
+      header("istio_requests_total", "counter", "Requests, as this proxy saw them."),
+      ...requests,
+      this.#histogram("istio_request_duration_milliseconds", "Time of requests.", (series) => series.durationMs),
+      this.#histogram("istio_request_bytes", "Size of request bodies.", (series) => series.requestBytes),
+      this.#histogram("istio_response_bytes", "Size of response bodies.", (series) => series.responseBytes),
+    ].join("");
   }
 
-  #add(key: string, record: RequestRecord, other: boolean): Row {
-    const row: Row = {
-      labels: {
-        reporter: record.side === "inbound" ? "destination" : "source",
-        source_workload: other ? "other" : record.source.workload || "unknown",
-        destination_service: other ? "other" : record.destination.host || "unknown",
-        response_code: other ? "0" : String(record.status),
-      },
-      requests: 0,
-      durationMs: 0,
-    };
-    this.#rows.set(key, row);
-    return row;
+  #histogram(name: string, help: string, of: (series: Series) => StatsHistogram): string {
+    const lines = [...this.#series.values()].map((series) => of(series).lines(name, series.labels));
+    return header(name, "histogram", help) + lines.join("");
+  }
+
+  #answers({ side, source, destination }: RequestRecord): SeriesByAnswer {
+    const pairs = this.#pairs[side];
+    let destinations = pairs.get(source);
+    if (destinations === undefined) {
+      destinations = new WeakMap();
+      pairs.set(source, destinations);
+    }
+    let answers = destinations.get(destination);
+    if (answers === undefined) {
+      answers = new Map();
+      destinations.set(destination, answers);
+    }
+    return answers;
+  }
+
+  #find(record: RequestRecord): Series {
+    let labels = standardLabels(record);
+    if (this.#series.size >= MAX_SERIES && !this.#series.has(labels)) labels = otherLabels(record);
+    let series = this.#series.get(labels);
+    if (series === undefined) {
+      series = {
+        labels,
+        requests: 0,
+        durationMs: new StatsHistogram(),
+        requestBytes: new StatsHistogram(),
+        responseBytes: new StatsHistogram(),
+      };
+      this.#series.set(labels, series);
+    }
+    return series;
   }
 }
 
-const OTHER = "other";
+function answerKey({ status, flags, mutualTls, route }: RequestRecord): number | string {
+  if (flags !== "" || route === "passthrough") return `${status}|${flags}|${mutualTls}|${route}`;
+  return mutualTls ? -status : status;
+}
+
+function header(name: string, type: string, help: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+}

@@ -7,3 +7,10 @@ export function fnv1a32(text: string): number {
   }
   return hash >>> 0;
 }
+
+/** Spreads a 32-bit hash over all its bits (the last steps of MurmurHash3): neighbours come out far apart. */
+export function mix32(hash: number): number {
+  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

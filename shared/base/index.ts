@@ -18,6 +18,6 @@ export {
   UnavailableError,
   WireError,
 } from "./errors.ts";
-export { fnv1a32 } from "./hash.ts";
+export { fnv1a32, mix32 } from "./hash.ts";
 export { type App, type AppPorts, Lifecycle, type LifecycleState } from "./lifecycle.ts";
 export { LruMap } from "./lru-map.ts";

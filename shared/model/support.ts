@@ -21,9 +21,6 @@ export const NOT_SUPPORTED_YET: Readonly<Record<string, readonly Unsupported[]>>
     { field: "match.tcp", remedy: LATER },
     { field: "match.udp", remedy: "remove the field: UDP does not pass through the mesh" },
     { field: "l4Fault", remedy: "use httpFault" },
-    { field: "mirror", remedy: LATER },
-    { field: "corsPolicy", remedy: LATER },
-    { field: "websocketUpgrade", harmless: [false], remedy: LATER },
     { field: "httpReqTimeout.custom", remedy: "use simpleTimeout" },
     { field: "httpReqRetries.custom", remedy: "use simpleRetry" },
     { field: "httpFault.delay.exponentialDelay", remedy: "use fixedDelay" },
@@ -32,7 +29,7 @@ export const NOT_SUPPORTED_YET: Readonly<Record<string, readonly Unsupported[]>>
   ],
   DestinationPolicy: [
     { field: "loadBalancing.custom", remedy: "use name: ROUND_ROBIN, LEAST_CONN or RANDOM" },
-    { field: "circuitBreaker", remedy: LATER },
+    { field: "circuitBreaker.custom", remedy: "use simpleCb" },
     { field: "custom", remedy: LATER },
   ],
   IngressRule: [

@@ -1,3 +1,4 @@
+import { RESPONSE_DETAILS, RESPONSE_FLAGS } from "../../services/proxy/stream/response-detail.ts";
 import { ERROR_CODES } from "../../shared/base/index.ts";
 import { ATTRIBUTES, VALUE_TYPES } from "../../shared/model/index.ts";
 import { allKinds, renderKind } from "./kinds-reference.ts";
@@ -10,7 +11,11 @@ export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
   "config.md": new Map(
     Object.entries(SETTINGS).map(([name, settings]) => [`settings ${name}`, renderSettings(settings)]),
   ),
-  "errors.md": new Map([["codes", renderCodes()]]),
+  "errors.md": new Map([
+    ["codes", renderCodes()],
+    ["response details", renderDetails()],
+    ["response flags", renderFlags()],
+  ]),
   "rules.md": new Map([
     ...allKinds().map((definition): [string, string] => [`kind ${definition.kind}`, renderKind(definition)]),
     ["attributes", renderAttributes()],
@@ -30,6 +35,25 @@ function renderCodes(): string {
       String(http),
       retryable ? "yes" : "no",
     ]),
+  );
+}
+
+function renderDetails(): string {
+  return table(
+    ["detail", "status", "flag", "why"],
+    Object.entries(RESPONSE_DETAILS).map(([detail, { status, flag, why }]) => [
+      code(detail),
+      status,
+      flag === "" ? "" : code(flag),
+      why,
+    ]),
+  );
+}
+
+function renderFlags(): string {
+  return table(
+    ["flag", "meaning"],
+    Object.entries(RESPONSE_FLAGS).map(([flag, meaning]) => [code(flag), meaning]),
   );
 }
 

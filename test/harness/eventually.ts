@@ -29,3 +29,15 @@ export async function consistently(probe: () => boolean, forMs: number): Promise
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** Waits until a figure has kept its value for `forMs`. */
+export async function standstill(figure: () => number, forMs = 150): Promise<void> {
+  let before = Number.NaN;
+  let since = performance.now();
+  while (performance.now() - since < forMs) {
+    const now = figure();
+    if (now !== before) since = performance.now();
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

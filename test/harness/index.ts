@@ -1,5 +1,5 @@
 export { Child, findProgram } from "./child.ts";
-export { consistently, type EventuallyOptions, eventually } from "./eventually.ts";
+export { consistently, type EventuallyOptions, eventually, standstill } from "./eventually.ts";
 export { FakeClock } from "./fake-clock.ts";
 export { silentLog } from "./log.ts";
 export { type ConnectOptions, NatsFixture, type NatsOptions, type RestartOptions, startNats } from "./nats.ts";

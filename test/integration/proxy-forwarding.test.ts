@@ -6,7 +6,7 @@ import type { Filter } from "../../services/proxy/filter/filter.ts";
 import { compileRoutes } from "../../services/proxy/route/service-route.ts";
 import { UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { type Input, ServiceConfig } from "../../shared/wire/index.ts";
-import { type ForwardingOptions, ForwardingProxy } from "../harness/forwarding-proxy.ts";
+import { CodecProxy, type CodecProxyOptions } from "../harness/codec-proxy.ts";
 import { eventually, freePort } from "../harness/index.ts";
 import { onHeads, RawClient, RawServer } from "../harness/raw-http.ts";
 
@@ -22,10 +22,10 @@ async function raw(onConnection: (socket: Socket, index: number) => void): Promi
   return server;
 }
 
-async function proxy(ports: readonly number[], options: ForwardingOptions = {}): Promise<ForwardingProxy> {
-  const server = await new ForwardingProxy(ports, options).listen();
+async function proxy(ports: readonly number[], options: CodecProxyOptions = {}): Promise<CodecProxy> {
+  const server = await new CodecProxy(ports, options).listen();
   stops.push(() => server.stop());
-  return server as ForwardingProxy;
+  return server as CodecProxy;
 }
 
 async function client(to: RawServer): Promise<RawClient> {

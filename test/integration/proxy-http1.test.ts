@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer, request as httpRequest, type RequestListener, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterEach, describe, test } from "node:test";
-import { type ForwardingOptions, ForwardingProxy } from "../harness/forwarding-proxy.ts";
+import { CodecProxy, type CodecProxyOptions } from "../harness/codec-proxy.ts";
 import { eventually } from "../harness/index.ts";
 import { onHeads, RawClient, RawServer } from "../harness/raw-http.ts";
 
@@ -31,10 +31,10 @@ async function http(listener: RequestListener): Promise<Server & { port: number 
   return Object.assign(server, { port: (server.address() as AddressInfo).port });
 }
 
-async function proxy(ports: readonly number[], options: ForwardingOptions = {}): Promise<ForwardingProxy> {
-  const server = await new ForwardingProxy(ports, options).listen();
+async function proxy(ports: readonly number[], options: CodecProxyOptions = {}): Promise<CodecProxy> {
+  const server = await new CodecProxy(ports, options).listen();
   stops.push(() => server.stop());
-  return server as ForwardingProxy;
+  return server as CodecProxy;
 }
 
 async function client(to: RawServer): Promise<RawClient> {
@@ -90,7 +90,7 @@ describe("connections", () => {
     const caller = await client(await proxy([backend.port]));
     caller.send(get("/", "Connection: x-mine", "X-Mine: 1", "TE: trailers", "X-Yours: 2"));
     const { head } = await caller.response();
-    assert.equal(seen, "GET / HTTP/1.1\r\nhost: a\r\nX-Yours: 2\r\n\r\n");
+    assert.equal(seen, "GET / HTTP/1.1\r\nHost: a\r\nX-Yours: 2\r\n\r\n");
     assert.match(head, /X-Public: 2/);
     assert.doesNotMatch(head, /secret|keep-alive/i);
   });

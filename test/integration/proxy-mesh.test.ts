@@ -250,7 +250,7 @@ describe("two sidecars", () => {
     assert.equal(status, 200);
     assert.equal((JSON.parse(body) as { url: string }).url, "/outside");
     assert.equal((await caller.call(`127.0.0.1:${application.port}`, "/outside")).status, 200);
-    assert.equal((await caller.call("localhost:99999")).status, 503);
+    assert.equal((await caller.call("localhost:99999")).status, 400);
     const strict = await mesh.startSidecar({ service: "details", env: { OUTBOUND_TRAFFIC_POLICY: "REGISTRY_ONLY" } });
     assert.equal((await strict.call(`localhost:${application.port}`, "/outside")).status, 502);
     assert.equal((await strict.call("reviews")).status, 200);

@@ -221,7 +221,6 @@ describe("a document", () => {
         ["spec.precedence", /whole number/],
         ["spec.route[0].weight", /between/],
         ["spec.mirror", /names no service/],
-        ["spec.mirror", /^not supported yet/],
         ["spec.extra", /unknown field/],
       ],
     ],

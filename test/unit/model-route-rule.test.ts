@@ -155,7 +155,6 @@ describe("a RouteRule is refused", () => {
         ["spec.httpFault", /redirect/],
         ["spec.rewrite", /redirect/],
         ["spec.websocketUpgrade", /redirect/],
-        ["spec.websocketUpgrade", /^not supported yet/],
       ],
     ],
     [
@@ -251,21 +250,7 @@ describe("a RouteRule is refused", () => {
       ],
     ],
     ["with a layer 4 fault", { l4Fault: {} }, [["spec.l4Fault", /^not supported yet/]]],
-    ["with a mirror", { mirror: { name: "ratings" } }, [["spec.mirror", /^not supported yet: spec\.mirror$/]]],
-    [
-      "with a bad mirror",
-      { mirror: {} },
-      [
-        ["spec.mirror", /names no service/],
-        ["spec.mirror", /^not supported yet/],
-      ],
-    ],
-    ["with websocketUpgrade", { websocketUpgrade: true }, [["spec.websocketUpgrade", /^not supported yet/]]],
-    [
-      "with a corsPolicy",
-      { corsPolicy: { allowOrigin: ["*"] } },
-      [["spec.corsPolicy", /^not supported yet: spec\.corsPolicy$/]],
-    ],
+    ["with a mirror to nowhere", { mirror: {} }, [["spec.mirror", /names no service/]]],
     [
       "with all that a corsPolicy can get wrong",
       {
@@ -284,7 +269,6 @@ describe("a RouteRule is refused", () => {
         ["spec.corsPolicy.exposeHeaders[0]", /lower case/],
         ["spec.corsPolicy.maxAge", /whole seconds/],
         ["spec.corsPolicy.allowCredentials", /true or false/],
-        ["spec.corsPolicy", /^not supported yet/],
       ],
     ],
     [
@@ -416,17 +400,20 @@ describe("what a RouteRule means", () => {
     assert.equal(parsed.fault?.abort?.percent, 50);
   });
 
-  test("fields without effect yet are understood all the same", () => {
-    const { parsed } = ROUTE_RULE.parseSpec(
+  test("mirror, corsPolicy and websocketUpgrade are taken over", () => {
+    const { parsed, errors } = ROUTE_RULE.parseSpec(
       {
         ...DESTINATION,
+        websocketUpgrade: true,
         mirror: { name: "ratings", labels: { version: "v2" } },
         corsPolicy: { allowOrigin: ["*"], allowMethods: ["GET"], maxAge: "24s", allowCredentials: true },
       },
       "spec",
       CONTEXT,
     );
+    assert.deepEqual(errors, []);
     assert.deepEqual(parsed?.mirror?.labels, { version: "v2" });
+    assert.equal(parsed.websocketUpgrade, true);
     assert.deepEqual(parsed.cors, {
       allowOrigin: ["*"],
       allowMethods: ["GET"],

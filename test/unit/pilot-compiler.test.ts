@@ -172,6 +172,28 @@ describe("route rules", () => {
       },
     },
     {
+      name: "a mirror gets every request, a corsPolicy and websocketUpgrade are taken over",
+      spec: {
+        mirror: { name: "ratings", labels: { version: "v1" } },
+        corsPolicy: { allowOrigin: ["*"], allowMethods: ["GET"], maxAge: "24s", allowCredentials: true },
+        websocketUpgrade: true,
+      },
+      expected: {
+        mirrors: [
+          { destination: { namespace: "default", service: "ratings", labels: { version: "v1" } }, percent: 100 },
+        ],
+        cors: {
+          allowOrigin: ["*"],
+          allowMethods: ["GET"],
+          allowHeaders: [],
+          exposeHeaders: [],
+          maxAgeMs: 24_000,
+          allowCredentials: true,
+        },
+        websocketUpgrade: true,
+      },
+    },
+    {
       name: "a rule without timeout has 15 seconds",
       spec: {},
       expected: { timeout: { timeoutMs: 15_000, overrideHeader: "" } },
@@ -225,6 +247,19 @@ describe("activation", () => {
     assert.deepEqual(changed.services, [reviews]);
     assert.deepEqual(changed.activated, ["routerule/default/one"]);
     assert.deepEqual(routesOf(compiler, reviews)[0]?.destinations?.[0]?.destination?.labels, { version: "v3" });
+  });
+
+  test("a mirror is waited for and depended upon as a destination is, also by the next leader", () => {
+    const { services, compiler, reviews } = bookinfo();
+    const spec = { destination: { name: "reviews" }, mirror: { name: "shadow", labels: { version: "v2" } } };
+    assert.match(put(compiler, "RouteRule", "one", spec).pending ?? "", /no instance of shadow/);
+    const shadow = services.add("shadow", { version: "v2" });
+    assert.deepEqual(compiler.serviceChanged(shadow, true).activated, ["routerule/default/one"]);
+    assert.deepEqual(compiler.compileService(reviews, 1)?.targets, [reviews, shadow]);
+    const next = new Compiler(services);
+    const { targets: _, ...config } = compiler.compileService(reviews, 1) ?? { targets: [] };
+    next.restoreService(reviews, ServiceConfig.decode(ServiceConfig.encode(config)));
+    assert.deepEqual(next.serviceChanged(shadow, true).services.toSorted(), [reviews, shadow].sort());
   });
 
   test("a rule for an unknown service waits for it", () => {
@@ -299,6 +334,61 @@ describe("destination policies", () => {
       },
       { rule: "destinationpolicy/default/z", labels: {}, loadBalancing: "RANDOM" },
     ]);
+  });
+
+  test("a simpleCb becomes limits and the ejection of failing instances, with Envoy's defaults for what it leaves out", () => {
+    const { compiler, reviews } = bookinfo();
+    const destination = { name: "reviews", labels: { version: "v1" } };
+    put(compiler, "DestinationPolicy", "full", {
+      destination,
+      circuitBreaker: {
+        simpleCb: {
+          maxConnections: 10,
+          httpMaxPendingRequests: 20,
+          httpMaxRequests: 30,
+          sleepWindow: "40s",
+          httpConsecutiveErrors: 7,
+          httpDetectionInterval: "2s",
+          httpMaxRequestsPerConnection: 1,
+          httpMaxEjectionPercent: 50,
+          httpMaxRetries: 6,
+        },
+      },
+    });
+    put(compiler, "DestinationPolicy", "some", {
+      destination: { name: "reviews" },
+      circuitBreaker: { simpleCb: { maxConnections: 0, httpMaxRequests: 5 } },
+    });
+    put(compiler, "DestinationPolicy", "without", { destination: { name: "reviews", labels: { version: "v2" } } });
+    const [full, some, without] = compiler.compileService(reviews, 1)?.policies ?? [];
+    assert.deepEqual(full?.circuitBreaker, {
+      maxConnections: 10,
+      httpMaxPendingRequests: 20,
+      httpMaxRequests: 30,
+      httpMaxRequestsPerConnection: 1,
+      httpMaxRetries: 6,
+    });
+    assert.deepEqual(full?.outlierDetection, {
+      consecutive_5xx: 7,
+      intervalMs: 2_000,
+      baseEjectionMs: 40_000,
+      maxEjectionPercent: 50,
+    });
+    assert.deepEqual(some?.circuitBreaker, {
+      maxConnections: 1024,
+      httpMaxPendingRequests: 1024,
+      httpMaxRequests: 5,
+      httpMaxRequestsPerConnection: 0,
+      httpMaxRetries: 3,
+    });
+    assert.deepEqual(some?.outlierDetection, {
+      consecutive_5xx: 5,
+      intervalMs: 0,
+      baseEjectionMs: 0,
+      maxEjectionPercent: 0,
+    });
+    assert.equal(without?.circuitBreaker, undefined);
+    assert.equal(without?.outlierDetection, undefined);
   });
 
   test("one that moves to another service touches both", () => {

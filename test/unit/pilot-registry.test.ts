@@ -50,6 +50,19 @@ test("a heartbeat is the whole registration, and an unchanged one changes nothin
   assert.ok(!registry.carries("default.reviews", { version: "v2" }));
 });
 
+test("locality and weight are passed on, and a change of either is one", () => {
+  const { registry, changes } = start();
+  registry.heard(address("reviews", "r1"), registration());
+  registry.heard(address("reviews", "r1"), Registration.decode(Registration.encode({ ...registration(), weight: 1 })));
+  assert.equal(changes.length, 1, "no weight is a weight of one");
+  for (const place of [{ locality: "eu/west/1" }, { locality: "eu/west/1", weight: 7 }]) {
+    registry.heard(address("reviews", "r1"), Registration.decode(Registration.encode({ ...registration(), ...place })));
+  }
+  assert.equal(changes.length, 3);
+  const [endpoint] = registry.service("default.reviews")?.endpoints ?? [];
+  assert.deepEqual([endpoint?.locality, endpoint?.weight], ["eu/west/1", 7]);
+});
+
 test("an instance that is silent for a whole lease is gone, its service stays known until it has lingered", () => {
   const { clock, registry, changes } = start();
   registry.heard(address("reviews", "r1"), registration());

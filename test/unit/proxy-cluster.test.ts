@@ -3,13 +3,9 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import {
-  createBalancer,
-  LeastRequestBalancer,
-  RandomBalancer,
-  RoundRobinBalancer,
-} from "../../services/proxy/cluster/balancer.ts";
+import { CircuitBreaker, DEFAULT_LIMITS } from "../../services/proxy/cluster/circuit-breaker.ts";
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
+import { type ClusterPolicy, DEFAULT_POLICY } from "../../services/proxy/cluster/cluster-policy.ts";
 import { type ConnectEvents, ConnectionPool, type PoolWaiter } from "../../services/proxy/cluster/connection-pool.ts";
 import { Connector } from "../../services/proxy/cluster/connector.ts";
 import { Host } from "../../services/proxy/cluster/host.ts";
@@ -17,6 +13,7 @@ import type { Http1ClientConnection } from "../../services/proxy/codec/http1-cli
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import type { ResetReason, UpstreamEvents } from "../../services/proxy/stream/stream.ts";
+import { FakeClock } from "../harness/index.ts";
 
 const connector = new Connector({
   connectTimeoutMs: 1_000,
@@ -24,75 +21,257 @@ const connector = new Connector({
   identity: () => undefined,
   verify: () => ({ error: "not used" }),
 });
-const POOL = { maxConnections: 2, maxPending: 3, idleTimeoutMs: 1_000 };
+const LIMITS = { ...DEFAULT_LIMITS, maxConnections: 2, maxPending: 3, idleTimeoutMs: 1_000 };
 
-function host(instance: string, ports: readonly number[] = [80], healthy = true): Host {
+interface HostTraits {
+  readonly ports?: readonly number[];
+  readonly healthy?: boolean;
+  readonly locality?: string;
+}
+
+function host(instance: string, { ports = [80], healthy = true, locality = "" }: HostTraits = {}): Host {
   const byPort = new Map(ports.map((port) => [port, { address: "127.0.0.1", port, plaintext: true }]));
-  return new Host({ ...UNKNOWN_PEER, instance }, healthy, byPort, connector, POOL);
+  const made = new Host({ peer: { ...UNKNOWN_PEER, instance }, ports: byPort, connector, locality });
+  made.healthy = healthy;
+  return made;
+}
+
+function policy(changes: Partial<ClusterPolicy>): ClusterPolicy {
+  return { ...DEFAULT_POLICY, ...changes };
+}
+
+/** How often each host is chosen, by name. */
+function shares(cluster: Cluster, choices = 1_000): Record<string, number> {
+  const seen: Record<string, number> = {};
+  for (let i = 0; i < choices; i++) {
+    const key = cluster.choose(80, undefined)?.key ?? "none";
+    seen[key] = (seen[key] ?? 0) + 1;
+  }
+  return seen;
 }
 
 const [a, b, c] = [host("a"), host("b"), host("c")];
 
-describe("balancers", () => {
-  test("take turns from a random start", () => {
-    const balancer = new RoundRobinBalancer(() => 0);
-    const picks = Array.from({ length: 6 }, () => balancer.choose([a, b, c])?.peer.instance).join("");
-    assert.equal(picks, "bcabca");
-    const starts = new Set([0, 0.4, 0.9].map((start) => new RoundRobinBalancer(() => start).choose([a, b, c])));
-    assert.ok(starts.size > 1);
-  });
-
-  test("choose the less busy of two different hosts", () => {
-    const [busy, idle] = [host("busy"), host("idle")];
-    busy.activeRequests = 5;
-    for (const random of [0, 0.3, 0.6, 0.99]) {
-      assert.equal(new LeastRequestBalancer(() => random).choose([busy, idle]), idle);
-      assert.equal(new LeastRequestBalancer(() => random).choose([idle, busy]), idle);
-    }
-    assert.equal(new LeastRequestBalancer().choose([busy]), busy);
-  });
-
-  test("choose by chance", () => {
-    const draws = [0, 0.34, 0.99];
-    const balancer = new RandomBalancer(() => draws.shift() ?? 0);
-    assert.deepEqual([balancer.choose([a, b, c]), balancer.choose([a, b, c]), balancer.choose([a, b, c])], [a, b, c]);
-  });
-
-  test("are made by name, and take turns for names that nobody knows", () => {
-    assert.ok(createBalancer("LEAST_CONN") instanceof LeastRequestBalancer);
-    assert.ok(createBalancer("RANDOM") instanceof RandomBalancer);
-    assert.ok(createBalancer("MAGLEV") instanceof RoundRobinBalancer);
-  });
-});
-
 describe("a cluster", () => {
   test("chooses healthy hosts only, and prefers those not tried yet", () => {
     const cluster = new Cluster("test");
-    assert.equal(cluster.choose(undefined), undefined);
-    cluster.update([host("ill", [80], false)], "ROUND_ROBIN");
-    assert.equal(cluster.choose(undefined), undefined);
-    cluster.update([a, b, host("ill", [80], false)], "ROUND_ROBIN");
-    for (let i = 0; i < 4; i++) assert.equal(cluster.choose(new Set([a])), b);
-    assert.ok([a, b].includes(cluster.choose(new Set([a, b])) as Host));
+    assert.equal(cluster.choose(80, undefined), undefined);
+    cluster.update([a, b, host("ill", { healthy: false })]);
+    for (let i = 0; i < 4; i++) assert.equal(cluster.choose(80, new Set([a])), b);
+    assert.ok([a, b].includes(cluster.choose(80, new Set([a, b])) as Host));
   });
 
   test("keeps its turn when hosts change, and begins anew with another policy", () => {
     const cluster = new Cluster("test");
-    cluster.update([a, b], "ROUND_ROBIN");
-    const first = cluster.choose(undefined);
-    cluster.update([a, b], "ROUND_ROBIN");
-    assert.notEqual(cluster.choose(undefined), first);
-    cluster.update([a, b], "RANDOM");
-    assert.equal(cluster.policy, "RANDOM");
+    cluster.update([a, b]);
+    const first = cluster.choose(80, undefined);
+    cluster.update([a, b]);
+    assert.notEqual(cluster.choose(80, undefined), first);
+    cluster.update([a, b], policy({ loadBalancing: "RANDOM" }));
+    assert.equal(cluster.policy.loadBalancing, "RANDOM");
   });
 
   test("finds the hosts that serve a port when not all do", () => {
     const cluster = new Cluster("test");
-    const other = host("other", [81]);
-    cluster.update([a, b, other], "ROUND_ROBIN");
-    for (let i = 0; i < 5; i++) assert.equal(cluster.chooseServing(81, undefined), other);
-    assert.equal(cluster.chooseServing(81, new Set([other])), other);
-    assert.equal(cluster.chooseServing(82, undefined), undefined);
+    const other = host("other", { ports: [81] });
+    cluster.update([a, b, other]);
+    for (let i = 0; i < 5; i++) assert.equal(cluster.choose(81, undefined), other);
+    assert.equal(cluster.choose(81, new Set([other])), other);
+    assert.equal(cluster.choose(82, undefined), undefined);
+    for (let i = 0; i < 5; i++) assert.notEqual(cluster.choose(80, undefined), other);
+  });
+
+  test("keeps requests with one hash together, and sends a retry elsewhere, always the same way", () => {
+    const cluster = new Cluster("test");
+    const hosts = [a, b, c, host("d"), host("e")];
+    cluster.update(hosts, policy({ loadBalancing: "MAGLEV" }));
+    const first = cluster.choose(80, undefined, 12_345) as Host;
+    for (let i = 0; i < 10; i++) assert.equal(cluster.choose(80, undefined, 12_345), first);
+    const second = cluster.choose(80, new Set([first]), 12_345);
+    assert.notEqual(second, first);
+    for (let i = 0; i < 10; i++) assert.equal(cluster.choose(80, new Set([first]), 12_345), second);
+  });
+});
+
+describe("the panic threshold", () => {
+  const ill = [host("x", { healthy: false }), host("y", { healthy: false })];
+
+  test("is half: below it all hosts are used, at it only the healthy ones", () => {
+    const cluster = new Cluster("test");
+    cluster.update([a, b, ...ill]);
+    assert.deepEqual(Object.keys(shares(cluster)).sort(), ["a", "b"]);
+    cluster.update([a, ...ill]);
+    assert.deepEqual(Object.keys(shares(cluster)).sort(), ["a", "x", "y"]);
+    cluster.update(ill);
+    assert.deepEqual(Object.keys(shares(cluster)).sort(), ["x", "y"]);
+  });
+
+  test("may be another, or none", () => {
+    const cluster = new Cluster("test");
+    cluster.update([a, ...ill], policy({ panicPercent: 30 }));
+    assert.deepEqual(Object.keys(shares(cluster)), ["a"]);
+    cluster.update(ill, policy({ panicPercent: -1 }));
+    assert.equal(cluster.choose(80, undefined), undefined);
+  });
+
+  test("follows a host's health as soon as it is told of it", () => {
+    const cluster = new Cluster("test");
+    const [x, y] = [host("x"), host("y")];
+    cluster.update([x, y]);
+    x.ejected = true;
+    cluster.refresh();
+    assert.deepEqual(Object.keys(shares(cluster)), ["y"]);
+    x.ejected = false;
+    cluster.refresh();
+    assert.equal(Object.keys(shares(cluster)).length, 2);
+  });
+});
+
+describe("slow start", () => {
+  const slowStart = { windowMs: 10_000, aggression: 1, minWeightPercent: 10 };
+
+  test("brings a new host to its share in the course of the window", () => {
+    const clock = new FakeClock();
+    const cluster = new Cluster("test", { clock });
+    const [old, young] = [host("old"), host("young")];
+    cluster.update([old], policy({ slowStart }));
+    clock.advance(20_000);
+    cluster.update([old, young], policy({ slowStart }));
+    const expected = [
+      [0, 0.1],
+      [5_000, 0.5],
+      [4_000, 0.9],
+      [2_000, 1],
+    ] as const;
+    for (const [laterMs, part] of expected) {
+      clock.advance(laterMs);
+      cluster.sweep(clock.now());
+      const wanted = (1_100 * part) / (1 + part);
+      const { young: got = 0 } = shares(cluster, 1_100);
+      assert.ok(Math.abs(got - wanted) <= 2, `${got}, not ${wanted}, at ${part} of its weight`);
+    }
+  });
+
+  test("begins again when a host comes back, and rises faster with more aggression", () => {
+    const clock = new FakeClock();
+    const cluster = new Cluster("test", { clock });
+    const [old, back] = [host("old"), host("back")];
+    cluster.update([old, back], policy({ slowStart: { ...slowStart, aggression: 2 } }));
+    clock.advance(20_000);
+    back.ejected = true;
+    cluster.refresh();
+    back.ejected = false;
+    cluster.refresh();
+    assert.equal(back.warmth, 0.1);
+    assert.equal(old.warmth, 1);
+    clock.advance(2_500);
+    cluster.sweep(clock.now());
+    assert.equal(back.warmth, 0.5);
+  });
+});
+
+describe("localities", () => {
+  const at = (locality: string, ...names: string[]): Host[] => names.map((name) => host(name, { locality }));
+  const byLocality = (cluster: Cluster): Record<string, number> => {
+    const seen: Record<string, number> = {};
+    for (let i = 0; i < 1_000; i++) {
+      const locality = cluster.choose(80, undefined)?.locality ?? "none";
+      seen[locality] = (seen[locality] ?? 0) + 1;
+    }
+    return seen;
+  };
+  const ail = (cluster: Cluster, ...hosts: (Host | undefined)[]): void => {
+    for (const each of cluster.hosts) each.healthy = !hosts.includes(each);
+    cluster.refresh();
+  };
+
+  test("fail over to the next nearest as far as the near ones cannot take it", () => {
+    const cluster = new Cluster("test", { locality: "eu/west/1" });
+    const near = at("eu/west/1", "n1", "n2", "n3", "n4");
+    const hosts = [...near, ...at("eu/west/2", "z1", "z2"), ...at("eu/east/1", "r1"), ...at("us/east/1", "f1")];
+    cluster.update(hosts, policy({ locality: { failover: true, distribute: [] } }));
+    assert.deepEqual(byLocality(cluster), { "eu/west/1": 1_000 });
+    ail(cluster, near[0]);
+    assert.deepEqual(byLocality(cluster), { "eu/west/1": 1_000 }, "three of four are enough: 75 % * 1.4");
+    ail(cluster, near[0], near[1]);
+    assert.deepEqual(byLocality(cluster), { "eu/west/1": 700, "eu/west/2": 300 });
+    ail(cluster, ...near);
+    assert.deepEqual(byLocality(cluster), { "eu/west/2": 1_000 });
+    ail(cluster, ...near, hosts[4]);
+    assert.deepEqual(byLocality(cluster), { "eu/west/2": 700, "eu/east/1": 300 }, "no panic: others can take it");
+  });
+
+  test("distribute by shares, of which one that cannot take its own gives to the others", () => {
+    const cluster = new Cluster("test", { locality: "eu/west/1" });
+    const [west, east] = [at("eu/west/1", "w1", "w2"), at("eu/east/1", "e1", "e2")];
+    const to = [
+      { locality: "eu/west/*", weight: 80 },
+      { locality: "eu/east/1", weight: 20 },
+    ];
+    const distribute = [
+      { from: "us/*", to: [{ locality: "*", weight: 100 }] },
+      { from: "eu/west/*", to },
+    ];
+    cluster.update([...west, ...east, ...at("us/1", "u1")], policy({ locality: { failover: false, distribute } }));
+    assert.deepEqual(byLocality(cluster), { "eu/west/1": 800, "eu/east/1": 200 });
+    ail(cluster, ...east);
+    assert.deepEqual(byLocality(cluster), { "eu/west/1": 1_000 });
+    ail(cluster, west[0]);
+    const seen = byLocality(cluster);
+    assert.ok(Math.abs((seen["eu/west/1"] ?? 0) - (1_000 * 0.56) / 0.76) <= 1, JSON.stringify(seen));
+  });
+
+  test("do not count for a caller that they say nothing of, nor in a panic", () => {
+    const hosts = [...at("eu/west/1", "w1"), ...at("us/1", "u1")];
+    const elsewhere = new Cluster("test", { locality: "" });
+    elsewhere.update(hosts, policy({ locality: { failover: true, distribute: [] } }));
+    assert.deepEqual(byLocality(elsewhere), { "eu/west/1": 500, "us/1": 500 });
+    const cluster = new Cluster("test", { locality: "eu/west/1" });
+    cluster.update(hosts, policy({ locality: { failover: true, distribute: [] } }));
+    ail(cluster, ...hosts);
+    assert.deepEqual(byLocality(cluster), { "eu/west/1": 500, "us/1": 500 });
+  });
+
+  test("keep requests with one hash together", () => {
+    const cluster = new Cluster("test", { locality: "eu/1" });
+    const hosts = [...at("eu/1", "e1", "e2"), ...at("us/1", "u1", "u2")];
+    const to = [
+      { locality: "eu/*", weight: 50 },
+      { locality: "us/*", weight: 50 },
+    ];
+    const locality = { failover: false, distribute: [{ from: "*", to }] };
+    cluster.update(hosts, policy({ loadBalancing: "RING_HASH", locality }));
+    const places = new Set<string | undefined>();
+    for (let hash = 0; hash < 2 ** 32; hash += 2 ** 26) {
+      const [first, again] = [cluster.choose(80, undefined, hash), cluster.choose(80, undefined, hash)];
+      assert.equal(first, again);
+      places.add(first?.locality);
+    }
+    assert.equal(places.size, 2);
+  });
+});
+
+describe("a circuit breaker", () => {
+  test("lets retries up to a part of the active requests, but some always", () => {
+    const breaker = new CircuitBreaker();
+    breaker.retries = 2;
+    assert.equal(breaker.mayRetry(), true);
+    breaker.retries = 3;
+    assert.equal(breaker.mayRetry(), false);
+    assert.equal(breaker.overflows, 1);
+    breaker.requests = 100;
+    breaker.retries = 19;
+    assert.equal(breaker.mayRetry(), true);
+    breaker.retries = 20;
+    assert.equal(breaker.mayRetry(), false);
+  });
+
+  test("lets so many retries where they are counted", () => {
+    const breaker = new CircuitBreaker({ ...DEFAULT_LIMITS, maxRetries: 1 });
+    breaker.requests = 1_000;
+    assert.equal(breaker.mayRetry(), true);
+    breaker.retries = 1;
+    assert.equal(breaker.mayRetry(), false);
   });
 });
 
@@ -125,9 +304,10 @@ class Waiter implements PoolWaiter {
 const SILENT: UpstreamEvents = { onInterim() {}, onHead() {}, onData() {}, onFlush() {}, onDrain() {}, onReset() {} };
 const GET = { method: "GET", authority: "a", scheme: "http", path: "/", headers: new HeaderList() } as const;
 
-function pool(options = POOL) {
+function pool(limits = LIMITS) {
   const opened: ConnectEvents[] = [];
-  const connections = new ConnectionPool((events) => opened.push(events), options);
+  const breaker = new CircuitBreaker(limits);
+  const connections = new ConnectionPool((events) => opened.push(events), breaker);
   const acquire = (fresh = false): Waiter => {
     const waiter = new Waiter();
     connections.acquire(waiter, fresh);
@@ -138,7 +318,7 @@ function pool(options = POOL) {
     opened[index]?.onConnected(socket.socket, expiresMs);
     return socket;
   };
-  return { connections, opened, acquire, connect };
+  return { connections, breaker, opened, acquire, connect };
 }
 
 describe("a connection pool", () => {
@@ -186,7 +366,7 @@ describe("a connection pool", () => {
   });
 
   test("gives a failure to one that waits, and tries again for the others", () => {
-    const { acquire, opened, connect } = pool({ ...POOL, maxConnections: 1 });
+    const { acquire, opened, connect } = pool({ ...LIMITS, maxConnections: 1 });
     const [first, second] = [acquire(), acquire()];
     assert.equal(opened.length, 1);
     opened[0]?.onFailed("connect-failure", "refused");
@@ -207,7 +387,7 @@ describe("a connection pool", () => {
   });
 
   test("opens another when a connection closes that somebody waits for", async () => {
-    const { acquire, connect, opened } = pool({ ...POOL, maxConnections: 1 });
+    const { acquire, connect, opened } = pool({ ...LIMITS, maxConnections: 1 });
     acquire();
     const waiting = acquire();
     const socket = connect(0);
@@ -258,6 +438,49 @@ describe("a connection pool", () => {
     assert.equal(sockets[1]?.destroyed, false);
     await busy.answer(sockets[1] as FakeSocket);
     assert.equal(sockets[1]?.destroyed, true);
+  });
+
+  test("counts connections and waiters for the whole cluster, and takes them away again", async () => {
+    const { breaker, acquire, connect, connections, opened } = pool();
+    const [first, second, third] = [acquire(), acquire(), acquire()];
+    assert.deepEqual([breaker.connections, breaker.pending], [2, 3]);
+    const socket = connect(0);
+    assert.ok(first.connection !== undefined);
+    assert.deepEqual([breaker.connections, breaker.pending], [2, 2]);
+    connections.cancel(second);
+    connections.cancel(second);
+    opened[1]?.onFailed("connect-failure", "refused");
+    assert.equal(third.failure, "connect-failure");
+    assert.deepEqual([breaker.connections, breaker.pending], [1, 0]);
+    socket.destroy();
+    await nextTurn();
+    assert.equal(breaker.connections, 0);
+  });
+
+  test("opens its first connection even where the cluster has no more to give", () => {
+    const breaker = new CircuitBreaker({ ...LIMITS, maxConnections: 1 });
+    const opened: string[] = [];
+    const [one, other] = ["one", "other"].map((name) => new ConnectionPool(() => opened.push(name), breaker));
+    for (const each of [one, one, other, other]) each?.acquire(new Waiter(), false);
+    assert.deepEqual(opened, ["one", "other"]);
+  });
+
+  test("ends a connection after the requests that it may serve", async () => {
+    const { acquire, connect, opened } = pool({ ...LIMITS, maxRequestsPerConnection: 1 });
+    const first = new Reusable();
+    const socket = reuse(first, connect, acquire);
+    await first.answer(socket);
+    assert.equal(socket.destroyed, true);
+    acquire();
+    assert.equal(opened.length, 2);
+  });
+
+  test("gives an idle connection to whom a fresh one would do better but cannot be had", async () => {
+    const { acquire, connect, opened } = pool({ ...LIMITS, maxConnections: 1 });
+    const first = new Reusable();
+    await first.answer(reuse(first, connect, acquire));
+    assert.equal(acquire(true).connection, first.connection);
+    assert.equal(opened.length, 1);
   });
 
   test("lets a connection that speaks unasked go", async () => {

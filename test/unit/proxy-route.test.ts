@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
 import { Exchange } from "../../services/proxy/filter/exchange.ts";
+import { FaultFilter } from "../../services/proxy/filter/fault.ts";
+import { drawMirrors } from "../../services/proxy/filter/mirror.ts";
 import { forwardByRoute } from "../../services/proxy/outbound/forward.ts";
 import { splitAuthority } from "../../services/proxy/outbound/resolve.ts";
-import { compileRoutes, matchRoute, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
+import { matchRoute } from "../../services/proxy/route/matching.ts";
+import { compileRoutes, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
 import { WeightedChoice } from "../../services/proxy/route/weighted-choice.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { type Peer, RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
@@ -26,7 +29,7 @@ function decoded(routes: readonly RouteInput[]): readonly Route[] {
 }
 
 function compiled(...routes: RouteInput[]): ServiceRoute[] {
-  return compileRoutes(decoded(routes), caller, (route, index) => new Cluster(`${route.rule}#${index}`));
+  return compileRoutes(decoded(routes), caller, (destination) => new Cluster(destination?.service ?? ""));
 }
 
 function head(
@@ -55,7 +58,7 @@ describe("routes", () => {
     destinations: [to("v1")],
   });
   const chosen = (routes: ServiceRoute[], request: RequestHead): string | undefined =>
-    matchRoute(routes, request)?.rule;
+    matchRoute(routes, request, 9080)?.rule;
 
   test("are tried in the order given, and the first that fits is taken", () => {
     const routes = compiled(
@@ -194,20 +197,19 @@ class Answer implements DownstreamStream {
   reset(): void {}
 }
 
+function exchangeOf(request: RequestHead, answer = new Answer()): Exchange {
+  const record = new RequestRecord("outbound", request, { ...caller, ip: "10.0.0.9" }, UNKNOWN_PEER, false);
+  return new Exchange(request, true, answer, record, []);
+}
+
 describe("a chosen route", () => {
   const forward = (route: RouteInput, request: RequestHead) => {
     const [first] = compiled(route);
     assert.ok(first !== undefined);
     const answer = new Answer();
-    const exchange = new Exchange(
-      request,
-      true,
-      answer,
-      new RequestRecord("outbound", request, caller, UNKNOWN_PEER, false),
-      [],
-    );
+    const exchange = exchangeOf(request, answer);
     exchange.servicePort = 9080;
-    return { plan: forwardByRoute(exchange, first), answer, request };
+    return { plan: forwardByRoute(exchange, first), exchange, answer, request };
   };
   const prefix = { headers: [{ name: "uri", prefix: "/v1/" }] };
 
@@ -233,7 +235,7 @@ describe("a chosen route", () => {
     const both = forward({ rule: "r", redirect: { uri: "/there", authority: "ratings:80" } }, head("/here?q"));
     assert.equal(both.plan, undefined);
     assert.equal(both.answer.head?.status, 302);
-    assert.equal(both.answer.head?.headers.get("location"), "http://ratings:80/there");
+    assert.equal(both.answer.head?.headers.get("location"), "http://ratings:80/there?q");
     const host = forward({ rule: "r", redirect: { authority: "ratings" } }, head("/here?q"));
     assert.equal(host.answer.head?.headers.get("location"), "http://ratings/here?q");
   });
@@ -269,11 +271,132 @@ describe("a chosen route", () => {
     assert.deepEqual(limits({ "x-timeout": "9999999", "x-tries": "500" }), [3_600_000, 10, 50]);
   });
 
+  test("gives way to what the application asks for its own request", () => {
+    const limits = (route: RouteInput, overrides: Exchange["overrides"]) => {
+      const [first] = compiled({ rule: "r", destinations: [to("v1")], ...route });
+      const exchange = exchangeOf(head("/"));
+      exchange.overrides = overrides;
+      const plan = first === undefined ? undefined : forwardByRoute(exchange, first);
+      const busy = { status: 409, headers: new HeaderList() };
+      return [plan?.timeoutMs, plan?.attempts, plan?.retry?.onAnswer(busy)];
+    };
+    const none = { timeoutMs: undefined, maxRetries: undefined, retryOn: undefined };
+    const ruled: RouteInput = { timeout: { timeoutMs: 1_000 }, retry: { attempts: 2 } };
+    assert.deepEqual(limits(ruled, undefined), [1_000, 2, false]);
+    assert.deepEqual(limits(ruled, { timeoutMs: 0, maxRetries: 5, retryOn: ["retriable-4xx"] }), [0, 5, true]);
+    assert.deepEqual(limits(ruled, { ...none, retryOn: ["nonsense"] }), [1_000, 2, false]);
+    assert.deepEqual(limits({}, none), [0, 0, undefined]);
+    assert.deepEqual(limits({}, { ...none, retryOn: ["retriable-4xx", "nonsense"] }), [0, 1, true]);
+  });
+
   test("without a destination is answered with 503", () => {
     const { plan, answer } = forward({ rule: "r" }, head("/"));
     assert.equal(plan, undefined);
     assert.equal(answer.head?.status, 503);
   });
+});
+
+describe("a route's hash", () => {
+  type Policies = NonNullable<RouteInput["hashPolicies"]>;
+  const hashOf = (policies: Policies, request: RequestHead, edge = ""): [number | undefined, string | undefined] => {
+    const [route] = compiled({ rule: "r", destinations: [to("v1")], hashPolicies: policies });
+    assert.ok(route !== undefined);
+    const answer = new Answer();
+    const exchange = exchangeOf(request, answer);
+    if (edge !== "") exchange.edgeSource = { ...UNKNOWN_PEER, ip: edge };
+    const hash = forwardByRoute(exchange, route)?.hash;
+    exchange.reply(200, "direct_response", "", "");
+    return [hash, answer.head?.headers.get("set-cookie")];
+  };
+  const user = (value: string) => head("/", { "X-User": value });
+
+  test("is a number of 32 bits that depends on the named part alone", () => {
+    const byUser: Policies = [{ header: "x-User" }];
+    const [ann] = hashOf(byUser, user("ann"));
+    assert.ok(ann !== undefined && Number.isInteger(ann) && ann >= 0 && ann < 2 ** 32);
+    assert.equal(hashOf(byUser, head("/other", { "x-user": "ann", more: "1" }))[0], ann);
+    assert.notEqual(hashOf(byUser, user("anna"))[0], ann);
+    assert.equal(hashOf(byUser, head("/"))[0], undefined, "nothing to hash: the balancer is free");
+    const byQuery: Policies = [{ queryParameter: "q" }];
+    assert.equal(hashOf(byQuery, head("/?q=ann"))[0], ann);
+    assert.equal(hashOf(byQuery, head("/?qq=ann"))[0], undefined);
+    const byAddress: Policies = [{ sourceIp: true }];
+    assert.notEqual(hashOf(byAddress, head("/"))[0], hashOf(byAddress, head("/"), "192.0.2.1")[0]);
+    assert.equal(hashOf(byAddress, head("/"))[0], hashOf([{ header: "x-user" }], user("10.0.0.9"))[0]);
+  });
+
+  test("spreads keys that hardly differ over all the numbers", () => {
+    const slots = new Array<number>(16).fill(0);
+    for (let i = 0; i < 16_000; i++) {
+      const [hash = 0] = hashOf([{ header: "x-user" }], user(`user-${i}`));
+      const slot = Math.floor(hash / 2 ** 28);
+      slots[slot] = (slots[slot] ?? 0) + 1;
+    }
+    for (const count of slots) assert.ok(Math.abs(count - 1000) < 150, String(slots));
+  });
+
+  test("takes a cookie, and makes one for a client that has none when it may", () => {
+    const cookie = (ttlMs: number): Policies => [{ cookie: { name: "lb", path: "/shop", ttlMs } }];
+    const [sent, answered] = hashOf(cookie(1_500), head("/", { cookie: 'a=b; lb="x"; c=d' }));
+    assert.equal(sent, hashOf([{ header: "x-user" }], user("x"))[0]);
+    assert.equal(answered, undefined);
+    const [made, header] = hashOf(cookie(1_500), head("/", { cookie: "lbx=1" }));
+    const value = /^lb="([0-9a-f]{16})"; Max-Age=2; Path=\/shop; HttpOnly$/.exec(header ?? "")?.[1];
+    assert.ok(value !== undefined, header);
+    assert.equal(hashOf(cookie(1_500), head("/", { cookie: `lb=${value}` }))[0], made, "the cookie leads back");
+    assert.deepEqual(hashOf(cookie(0), head("/")), [undefined, undefined]);
+  });
+
+  test("combines several values, up to a terminal policy that found one", () => {
+    const both = (terminal: boolean): Policies => [{ header: "x-user", terminal }, { queryParameter: "q" }];
+    const request = (path: string) => head(path, { "x-user": "ann" });
+    assert.notEqual(hashOf(both(false), request("/?q=1"))[0], hashOf(both(false), request("/?q=2"))[0]);
+    assert.equal(hashOf(both(true), request("/?q=1"))[0], hashOf(both(true), request("/?q=2"))[0]);
+    assert.notEqual(hashOf(both(true), head("/?q=1"))[0], hashOf(both(true), head("/?q=2"))[0]);
+  });
+});
+
+test("mirrors and faults draw fractions of a percent, each on its own", () => {
+  const cluster = new Cluster("c");
+  const draws = [0.0049, 0.0051, 0.5];
+  const mirrors = [0.5, 0.5, 50, 0, 100].map((percent) => ({ cluster, percent }));
+  const drawn = drawMirrors(mirrors, () => draws.shift() ?? 0);
+  assert.deepEqual(drawn, [mirrors[0], mirrors[4]]);
+  const [route] = compiled({
+    rule: "r",
+    destinations: [to("v1")],
+    fault: { abort: { percent: 0.5, httpStatus: 500 } },
+  });
+  const outcomes = [0.0049, 0.0051, 0.9].map((draw) => {
+    const exchange = exchangeOf(head("/"));
+    exchange.route = route;
+    return new FaultFilter(() => draw).onRequest(exchange);
+  });
+  assert.deepEqual(outcomes, ["wait", "continue", "continue"]);
+});
+
+describe("a route that cannot be carried out", () => {
+  const cases: [what: string, route: RouteInput, reason: RegExp][] = [
+    ["changes Host", { requestHeaders: { set: [{ name: "Host", value: "x" }] } }, /header host must not be changed/],
+    ["removes Host", { requestHeaders: { remove: ["host"] } }, /header host must not be changed/],
+    [
+      "changes a pseudo header",
+      { requestHeaders: { add: [{ name: ":path", value: "/" }] } },
+      /":path" is not a header/,
+    ],
+    ["changes the framing", { responseHeaders: { remove: ["Content-Length"] } }, /content-length must not be changed/],
+    ["splits an answer", { responseHeaders: { set: [{ name: "a", value: "b\r\nc: d" }] } }, /no header may carry/],
+    ["redirects with 200", { redirect: { uri: "/x", code: 200 } }, /cannot answer 200/],
+    ["answers 101", { directResponse: { status: 101 } }, /cannot answer 101/],
+    ["rewrites by a group that is not there", { rewrite: { regex: "a(b)", substitution: "\\2" } }, /no group \\2/],
+    ["rewrites to a line break", { rewrite: { regex: "a", substitution: "\r\n" } }, /no path may carry/],
+    ["hashes nothing", { hashPolicies: [{ terminal: true }] }, /nothing to hash/],
+  ];
+  for (const [what, route, reason] of cases) {
+    test(`never comes into force: one that ${what}`, () => {
+      assert.throws(() => compiled({ rule: "r", destinations: [to("v1")], ...route }), reason);
+    });
+  }
 });
 
 test("an authority is split into host and port, also with an IPv6 address", () => {

@@ -3,6 +3,9 @@ import type { IncomingHttpHeaders } from "node:http";
 /** What an application must copy from a request to the calls it makes, for traces to hang together. */
 export const TRACE_HEADERS = [
   "x-request-id",
+  "traceparent",
+  "tracestate",
+  "b3",
   "x-b3-traceid",
   "x-b3-spanid",
   "x-b3-parentspanid",

@@ -1,85 +1,122 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { fastify } from "fastify";
-import type { Registry } from "prom-client";
-import type { TableFollower } from "../../../shared/bus/index.ts";
-import type { IdentityMaterial } from "../identity/material.ts";
-import type { Directory } from "../mesh/directory.ts";
+import { RE2JS } from "re2js";
+import type { AdminActions } from "./actions.ts";
+import { clustersText, listenersText, statsText } from "./plain-text.ts";
+import type { StatsPage } from "./stats-page.ts";
+import type { ViewName, Views } from "./views.ts";
 
-export interface AdminOptions {
-  readonly registry: Registry;
-  readonly directory: Directory;
-  readonly followers: readonly TableFollower[];
-  readonly about: Readonly<Record<string, unknown>>;
-  isReady(): boolean;
-  certificate(): IdentityMaterial | undefined;
-  /** Begins to drain, then ends the process. */
-  quit(): void;
-}
+type Query = Readonly<Record<string, string | undefined>>;
+
+const HELP: Readonly<Record<string, string>> = {
+  "GET /": "this list",
+  "GET /certs": "certificates and roots in force",
+  "GET /clusters": "instances, health and load (?format=json)",
+  "GET /config_dump": "settings, services and tables (?resource=bootstrap|services|tables)",
+  "GET /help": "this list",
+  "GET /listeners": "listening sockets (?format=json)",
+  "GET /ready": "200 when the proxy takes requests, else 503",
+  "GET /server_info": "version, state and node",
+  "GET /stats": "all metrics (?filter=regex&usedonly&format=json|prometheus)",
+  "GET /stats/prometheus": "all metrics for Prometheus",
+  "POST /drain_listeners": "takes no more connections (?graceful&inboundonly)",
+  "POST /healthcheck/fail": "fails health checks",
+  "POST /healthcheck/ok": "passes health checks again",
+  "POST /logging": "shows or sets the log level (?level=debug)",
+  "POST /quitquitquit": "drains and ends the process",
+};
 
 function base(): FastifyInstance {
   return fastify({ logger: false, forceCloseConnections: true, bodyLimit: 64 * 1024 });
 }
 
-/** The admin API, on loopback only. Paths are Envoy's; what changes something is POST; keys never leave. */
-export function buildAdmin(options: AdminOptions): FastifyInstance {
+/**
+ * The admin API, on loopback only. Paths are Envoy's; whatever changes something is POST, so that no page in a browser
+ * does it by a link; keys and passwords never leave.
+ */
+export function buildAdmin(views: Views, actions: AdminActions): FastifyInstance {
   const server = base();
-  server.get("/ready", async (_request, reply) =>
-    reply.code(options.isReady() ? 200 : 503).send(options.isReady() ? "LIVE\n" : "PRE_INITIALIZING\n"),
-  );
-  server.get("/server_info", async () => options.about);
-  server.get("/certs", async () => {
-    const material = options.certificate();
-    if (material === undefined) return { certificates: [] };
-    const daysLeft = (material.notAfterMs - Date.now()) / 86_400_000;
-    return {
-      certificates: [
-        {
-          spiffe_id: material.spiffeId,
-          expiration_time: new Date(material.notAfterMs).toISOString(),
-          days_until_expiration: Math.max(0, daysLeft),
-        },
-      ],
-    };
-  });
-  server.get("/clusters", async () =>
-    [...options.directory.clusters()].map((cluster) => ({
-      name: cluster.name,
-      load_balancing: cluster.policy,
-      hosts: cluster.hosts.map((host) => ({
-        instance: host.peer.instance,
-        address: host.peer.ip,
-        ports: Object.fromEntries([...host.ports].map(([number, { port }]) => [number, port])),
-        labels: host.peer.labels,
-        healthy: host.healthy,
-        active_requests: host.activeRequests,
-        connections: host.connections,
-      })),
-    })),
-  );
-  server.get("/config_dump", async () => ({
-    services: [...options.directory.entries].map((entry) => ({
-      service: `${entry.name}.${entry.namespace}`,
-      state: entry.follow.state,
-      applied: entry.follow.applied,
-      config: entry.snapshot?.config ?? null,
-    })),
-    tables: options.followers.flatMap((follower) =>
-      [...follower.followed].map(({ key, state, epoch, sequence, applied }) => ({
-        table: follower.table,
-        key,
-        state,
-        epoch,
-        sequence,
-        applied,
-      })),
-    ),
-  }));
-  addMetrics(server, options.registry);
-  server.post("/quitquitquit", async () => {
-    options.quit();
-    return "OK\n";
-  });
+  addViews(server, views);
+  addActions(server, views, actions);
+  for (const path of ["/", "/help"]) {
+    server.get(path, (_request, reply) =>
+      text(
+        reply,
+        `${Object.entries(HELP)
+          .map((entry) => entry.join("  "))
+          .join("\n")}\n`,
+      ),
+    );
+  }
   return server;
+}
+
+function addViews(server: FastifyInstance, views: Views): void {
+  server.get("/ready", (_request, reply) => text(reply.code(views.state === "LIVE" ? 200 : 503), `${views.state}\n`));
+  server.get("/server_info", () => views.show("server_info"));
+  server.get("/certs", () => views.show("certs"));
+  const asLines = (name: ViewName, render: (view: unknown) => string): void => {
+    server.get<{ Querystring: Query }>(`/${name}`, async ({ query }, reply) => {
+      const view = await views.show(name);
+      return query["format"] === "json" ? view : text(reply, render(view));
+    });
+  };
+  asLines("clusters", clustersText);
+  asLines("listeners", listenersText);
+  server.get<{ Querystring: Query }>("/config_dump", async ({ query }, reply) => {
+    const dump = (await views.show("config_dump")) as Readonly<Record<string, unknown>>;
+    const { resource } = query;
+    if (resource === undefined) return dump;
+    if (Object.hasOwn(dump, resource)) return { [resource]: dump[resource] };
+    return text(reply.code(400), `no such resource: use one of ${Object.keys(dump).join(", ")}\n`);
+  });
+  server.get<{ Querystring: Query }>("/stats", async ({ query }, reply) => {
+    if (query["format"] === "prometheus") return prometheus(reply, views.stats);
+    const { stats } = (await views.show("stats")) as { stats: Record<string, number> };
+    let pattern: RE2JS | undefined;
+    try {
+      pattern = query["filter"] === undefined ? undefined : RE2JS.compile(query["filter"]);
+    } catch {
+      return text(reply.code(400), "the filter is no regular expression\n");
+    }
+    const wanted = Object.entries(stats).filter(
+      ([name, value]) => (pattern?.matcher(name).find() ?? true) && (query["usedonly"] === undefined || value !== 0),
+    );
+    const view = { stats: Object.fromEntries(wanted) };
+    return query["format"] === "json" ? view : text(reply, statsText(view));
+  });
+  addPrometheus(server, views.stats);
+}
+
+function addActions(server: FastifyInstance, views: Views, actions: AdminActions): void {
+  const post = (path: string, act: (query: Query, reply: FastifyReply) => unknown): void => {
+    server.post<{ Querystring: Query }>(path, ({ query }, reply) => act(query, reply));
+    server.get(path, (_request, reply) => text(reply.code(405).header("allow", "POST"), "use POST\n"));
+  };
+  const done = (reply: FastifyReply): FastifyReply => text(reply, "OK\n");
+  post("/logging", async ({ level }, reply) => {
+    if (level !== undefined && !actions.setLogLevel(level)) return text(reply.code(400), "no such level\n");
+    return text(reply, `active loggers:\n  proxy: ${((await views.show("logging")) as { level: string }).level}\n`);
+  });
+  post("/healthcheck/fail", (_query, reply) => {
+    actions.failHealthCheck(true);
+    return done(reply);
+  });
+  post("/healthcheck/ok", (_query, reply) => {
+    actions.failHealthCheck(false);
+    return done(reply);
+  });
+  post("/drain_listeners", (query, reply) => {
+    actions.drainListeners({
+      graceful: query["graceful"] !== undefined,
+      inboundOnly: query["inboundonly"] !== undefined,
+    });
+    return done(reply);
+  });
+  post("/quitquitquit", (_query, reply) => {
+    actions.quit();
+    return done(reply);
+  });
 }
 
 /** /healthz/ready for whoever starts the workload. */
@@ -92,14 +129,20 @@ export function buildHealth(isReady: () => boolean): FastifyInstance {
 }
 
 /** /stats/prometheus for whoever scrapes. */
-export function buildMetrics(registry: Registry): FastifyInstance {
+export function buildMetrics(stats: StatsPage): FastifyInstance {
   const server = base();
-  addMetrics(server, registry);
+  addPrometheus(server, stats);
   return server;
 }
 
-function addMetrics(server: FastifyInstance, registry: Registry): void {
-  server.get("/stats/prometheus", async (_request, reply) =>
-    reply.type("text/plain; version=0.0.4; charset=utf-8").send(await registry.metrics()),
-  );
+function addPrometheus(server: FastifyInstance, stats: StatsPage): void {
+  server.get("/stats/prometheus", (_request, reply) => prometheus(reply, stats));
+}
+
+async function prometheus(reply: FastifyReply, stats: StatsPage): Promise<FastifyReply> {
+  return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await stats.prometheus());
+}
+
+function text(reply: FastifyReply, body: string): FastifyReply {
+  return reply.type("text/plain; charset=utf-8").send(body);
 }

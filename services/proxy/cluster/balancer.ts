@@ -1,61 +1,32 @@
+import { mix32 } from "../../../shared/base/index.ts";
 import type { Host } from "./host.ts";
 
-/** Chooses a host for one request. Called for each request: synchronous, no allocation. */
+/**
+ * Chooses a host for one request. What has to be worked out is worked out when the hosts change; choosing happens for
+ * every request: synchronous, without allocation.
+ */
 export interface Balancer {
-  /** `hosts` is never empty. */
-  choose(hosts: readonly Host[]): Host | undefined;
+  /** The hosts to choose from, from now on; called too when their shares have changed. */
+  update(hosts: readonly Host[]): void;
+  /** `hash`: what the request is to be kept together by; most balancers have no use for it. */
+  choose(hash: number | undefined): Host | undefined;
 }
 
-export type BalancerName = "ROUND_ROBIN" | "LEAST_CONN" | "RANDOM";
+export type Random = () => number;
 
-/** Takes turns, starting at a random host. */
-export class RoundRobinBalancer implements Balancer {
-  #next: number;
-
-  constructor(random: () => number = Math.random) {
-    this.#next = Math.floor(random() * 0x10000);
-  }
-
-  choose(hosts: readonly Host[]): Host | undefined {
-    this.#next = (this.#next + 1) >>> 0;
-    return hosts[this.#next % hosts.length];
-  }
+/** Whether the hosts' shares differ, so that they have to be weighed. */
+export function isWeighted(hosts: readonly Host[]): boolean {
+  const first = hosts[0]?.share;
+  return hosts.some((host) => host.share !== first);
 }
 
-/** The less busy of two random hosts: close to the least busy of all, without looking at all (power of two choices). */
-export class LeastRequestBalancer implements Balancer {
-  readonly #random: () => number;
-
-  constructor(random: () => number = Math.random) {
-    this.#random = random;
-  }
-
-  choose(hosts: readonly Host[]): Host | undefined {
-    const count = hosts.length;
-    if (count === 1) return hosts[0];
-    const first = Math.floor(this.#random() * count);
-    const second = (first + 1 + Math.floor(this.#random() * (count - 1))) % count;
-    const a = hosts[first];
-    const b = hosts[second];
-    return a !== undefined && b !== undefined && b.activeRequests < a.activeRequests ? b : a;
-  }
+export function pickAny(hosts: readonly Host[], random: Random): Host | undefined {
+  return hosts[Math.floor(random() * hosts.length)];
 }
 
-export class RandomBalancer implements Balancer {
-  readonly #random: () => number;
-
-  constructor(random: () => number = Math.random) {
-    this.#random = random;
-  }
-
-  choose(hosts: readonly Host[]): Host | undefined {
-    return hosts[Math.floor(this.#random() * hosts.length)];
-  }
-}
-
-/** Unknown names balance in turns. */
-export function createBalancer(name: string): Balancer {
-  if (name === "LEAST_CONN") return new LeastRequestBalancer();
-  if (name === "RANDOM") return new RandomBalancer();
-  return new RoundRobinBalancer();
+/** A 32-bit hash of a host's key, or of its n-th replica on a ring. */
+export function hashKey(text: string, seed = 0): number {
+  let hash = mix32(seed + 0x9e3779b9);
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return mix32(hash);
 }

@@ -1,15 +1,8 @@
 import type { Socket } from "node:net";
 import { Http1ClientConnection } from "../codec/http1-client.ts";
-import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
+import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
 import type { ResetReason } from "../stream/stream.ts";
-
-export interface PoolOptions {
-  /** Default 1024 (Envoy). */
-  readonly maxConnections: number;
-  /** Requests that may wait for a connection. Default 1024 (Envoy). */
-  readonly maxPending: number;
-  readonly idleTimeoutMs: number;
-}
+import type { CircuitBreaker } from "./circuit-breaker.ts";
 
 export interface ConnectEvents {
   /** `expiresMs`: when the identities on the connection lapse, since the Unix epoch; Infinity without any. */
@@ -33,29 +26,32 @@ interface IdleConnection {
 
 /**
  * Keep-alive connections to one address. The one used last is used next, so that what is not needed idles out. A
- * connection is opened for each waiter that finds none idle; whoever waits longest gets whichever is ready first.
+ * connection is opened for each waiter that finds none idle; whoever waits longest gets whichever is ready first. How many there may
+ * be, and how long each may serve, is said by the circuit breaker of the whole cluster.
  */
 export class ConnectionPool {
   readonly #connect: Connect;
-  readonly #options: PoolOptions;
+  readonly #breaker: CircuitBreaker;
+  readonly #limits: Http1Limits;
   readonly #idle: IdleConnection[] = [];
   readonly #waiters: PoolWaiter[] = [];
   readonly #expiry = new Map<Http1ClientConnection, number>();
   #connecting = 0;
   #closed = false;
 
-  constructor(connect: Connect, options: PoolOptions) {
+  constructor(connect: Connect, breaker: CircuitBreaker, limits: Http1Limits = DEFAULT_LIMITS) {
     this.#connect = connect;
-    this.#options = options;
+    this.#limits = limits;
+    this.#breaker = breaker;
   }
 
   get size(): number {
     return this.#expiry.size + this.#connecting;
   }
 
-  /** Answers at once when a connection is idle. `fresh`: do not take one that has served before. */
+  /** Answers at once when a connection is idle. `fresh`: one that has not served before, if another may be opened. */
   acquire(waiter: PoolWaiter, fresh: boolean): void {
-    while (!fresh) {
+    while (!fresh || !this.#breaker.mayConnect(this.size)) {
       const idle = this.#idle.pop();
       if (idle === undefined) break;
       if (idle.connection.usable) {
@@ -63,17 +59,20 @@ export class ConnectionPool {
         return;
       }
     }
-    if (this.#waiters.length >= this.#options.maxPending) {
+    if (!this.#breaker.mayWait()) {
       waiter.onFailure("overflow", "too many requests wait for a connection");
       return;
     }
     this.#waiters.push(waiter);
-    if (this.size < this.#options.maxConnections && this.#connecting < this.#waiters.length) this.#open();
+    this.#breaker.pending++;
+    this.#refill();
   }
 
   cancel(waiter: PoolWaiter): void {
     const index = this.#waiters.indexOf(waiter);
-    if (index >= 0) this.#waiters.splice(index, 1);
+    if (index < 0) return;
+    this.#waiters.splice(index, 1);
+    this.#breaker.pending--;
   }
 
   sweep(nowMs: number): void {
@@ -81,7 +80,7 @@ export class ConnectionPool {
       const idle = this.#idle[i];
       if (idle === undefined) continue;
       const expired = (this.#expiry.get(idle.connection) ?? 0) <= nowMs;
-      if (!expired && nowMs - idle.sinceMs < this.#options.idleTimeoutMs) continue;
+      if (!expired && nowMs - idle.sinceMs < this.#breaker.limits.idleTimeoutMs) continue;
       this.#idle.splice(i, 1);
       idle.connection.close();
     }
@@ -95,11 +94,12 @@ export class ConnectionPool {
 
   #open(): void {
     this.#connecting++;
+    this.#breaker.connections++;
     this.#connect({
       onConnected: (socket, expiresMs) => {
         this.#connecting--;
         const connection = new Http1ClientConnection(socket, {
-          limits: DEFAULT_LIMITS,
+          limits: this.#limits,
           onIdle: (idle) => this.#release(idle),
           onClosed: (closed) => this.#forget(closed),
         });
@@ -108,7 +108,8 @@ export class ConnectionPool {
       },
       onFailed: (reason, message) => {
         this.#connecting--;
-        this.#waiters.shift()?.onFailure(reason, message);
+        this.#breaker.connections--;
+        this.#nextWaiter()?.onFailure(reason, message);
         this.#refill();
       },
     });
@@ -116,12 +117,15 @@ export class ConnectionPool {
 
   #release(connection: Http1ClientConnection): void {
     const nowMs = Date.now();
-    if ((this.#expiry.get(connection) ?? 0) <= nowMs) {
+    if (
+      (this.#expiry.get(connection) ?? 0) <= nowMs ||
+      connection.requests >= this.#breaker.limits.maxRequestsPerConnection
+    ) {
       connection.close();
       this.#refill();
       return;
     }
-    const waiter = this.#waiters.shift();
+    const waiter = this.#nextWaiter();
     if (waiter !== undefined) {
       waiter.onConnection(connection);
       return;
@@ -131,14 +135,20 @@ export class ConnectionPool {
   }
 
   #forget(connection: Http1ClientConnection): void {
-    this.#expiry.delete(connection);
+    if (this.#expiry.delete(connection)) this.#breaker.connections--;
     const index = this.#idle.findIndex((idle) => idle.connection === connection);
     if (index >= 0) this.#idle.splice(index, 1);
     this.#refill();
   }
 
-  /** A waiter that waited for a connection that is gone needs a new one. */
+  #nextWaiter(): PoolWaiter | undefined {
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) this.#breaker.pending--;
+    return waiter;
+  }
+
+  /** Someone waits for whom no connection is under way: a new one, or the one that he waited for is gone. */
   #refill(): void {
-    if (this.#waiters.length > this.#connecting && this.size < this.#options.maxConnections) this.#open();
+    if (this.#waiters.length > this.#connecting && this.#breaker.mayConnect(this.size)) this.#open();
   }
 }

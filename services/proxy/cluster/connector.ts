@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
 import type { Peer } from "../stream/record.ts";
 import { encodeHello } from "../tls/hello.ts";
 import { LATEEN_ALPN } from "../tls/settings.ts";
@@ -9,6 +10,8 @@ import type { HostPort } from "./host.ts";
 export interface ConnectTarget extends HostPort {
   readonly peer: Peer;
   readonly servicePort: number;
+  /** Undefined: the connector's own. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** How long before its identities lapse a connection gets no more requests, at most; else a tenth of what is left. */
@@ -29,6 +32,8 @@ export interface ConnectorOptions {
   /** Default 10 s (Istio). */
   readonly connectTimeoutMs: number;
   readonly self: Peer;
+  /** Of what servers answer. */
+  readonly limits?: Http1Limits;
   /** Undefined while there is no certificate yet. */
   identity(): ClientIdentity | undefined;
   /** Undefined when the certificate's SPIFFE id may serve that service, else what is wrong with it. */
@@ -46,6 +51,10 @@ export class Connector {
     this.#options = options;
   }
 
+  get limits(): Http1Limits {
+    return this.#options.limits ?? DEFAULT_LIMITS;
+  }
+
   connect(target: ConnectTarget, events: ConnectEvents): void {
     // Registered by others, or named by a request: Node throws for what is no port.
     if (!(target.port >= 1 && target.port <= 65_535))
@@ -56,7 +65,7 @@ export class Connector {
 
   #connectPlain(target: ConnectTarget, events: ConnectEvents): void {
     const socket = connectTcp({ host: target.address, port: target.port, noDelay: true });
-    const failed = this.#guard(socket, events);
+    const failed = this.#guard(socket, target, events);
     socket.once("connect", () => {
       failed.disarm();
       events.onConnected(socket, Number.POSITIVE_INFINITY);
@@ -82,7 +91,7 @@ export class Connector {
       // The name that counts is the SPIFFE id, checked below once the chain has been verified.
       checkServerIdentity: () => undefined,
     });
-    const failed = this.#guard(socket, events);
+    const failed = this.#guard(socket, target, events);
     socket.once("secureConnect", () => {
       failed.disarm();
       const verdict = this.#options.verify(target, socket);
@@ -110,7 +119,7 @@ export class Connector {
   }
 
   /** Reports the first of error, close and time-out as a failure, unless disarmed before. */
-  #guard(socket: Socket, events: ConnectEvents): { disarm(): void } {
+  #guard(socket: Socket, target: ConnectTarget, events: ConnectEvents): { disarm(): void } {
     const fail = (reason: "connect-failure" | "connect-timeout", message: string): void => {
       disarm();
       socket.on("error", () => {});
@@ -119,7 +128,8 @@ export class Connector {
     };
     const onError = (error: Error): void => fail("connect-failure", error.message);
     const onClose = (): void => fail("connect-failure", "closed while connecting");
-    const timer = setTimeout(() => fail("connect-timeout", "connect timed out"), this.#options.connectTimeoutMs);
+    const timeoutMs = target.timeoutMs ?? this.#options.connectTimeoutMs;
+    const timer = setTimeout(() => fail("connect-timeout", "connect timed out"), timeoutMs);
     const disarm = (): void => {
       clearTimeout(timer);
       socket.off("error", onError);

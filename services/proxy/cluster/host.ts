@@ -1,6 +1,9 @@
 import type { Peer } from "../stream/record.ts";
-import { ConnectionPool, type PoolOptions } from "./connection-pool.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import { ConnectionPool } from "./connection-pool.ts";
 import type { Connector } from "./connector.ts";
+import type { LatencyAverage } from "./latency-average.ts";
+import type { OutlierRecord } from "./outlier-detector.ts";
 
 /** Where a host serves one service port. */
 export interface HostPort {
@@ -10,29 +13,68 @@ export interface HostPort {
   readonly plaintext: boolean;
 }
 
-/** One instance of a service. It outlives the snapshots that name it, and so do its connections. */
+export interface HostOptions {
+  readonly peer: Peer;
+  readonly ports: ReadonlyMap<number, HostPort>;
+  readonly connector: Connector;
+  /** The counts of the cluster that it belongs to. */
+  readonly breaker?: CircuitBreaker;
+  /** As registered, default 1. */
+  readonly weight?: number;
+  /** "region/zone/sub-zone", as much of it as is known. */
+  readonly locality?: string;
+}
+
+/**
+ * One instance of a service, as one cluster sees it: how it fared with others is no concern of a cluster with another
+ * policy. It outlives the snapshots that name it, and so do its connections.
+ */
 export class Host {
   readonly peer: Peer;
-  healthy: boolean;
-  activeRequests = 0;
   readonly ports: ReadonlyMap<number, HostPort>;
+  readonly locality: string;
+  /** What consistent hashing knows it by: the same for every proxy. */
+  readonly key: string;
+  /** As the registry says. */
+  healthy = true;
+  /** As this proxy's own health checks say. */
+  checkFailed = false;
+  /** As its answers say. */
+  ejected = false;
+  activeRequests = 0;
+  weight: number;
+  /** Of its weight, while it warms up. */
+  warmth = 1;
+  /** When it became available, on the clock that never goes back; undefined while it is not. */
+  availableSinceMs: number | undefined;
+  outlier: OutlierRecord | undefined;
+  latency: LatencyAverage | undefined;
   readonly #pools = new Map<number, ConnectionPool>();
   readonly #connector: Connector;
-  readonly #options: PoolOptions;
+  readonly #breaker: CircuitBreaker;
   #closed = false;
 
-  constructor(
-    peer: Peer,
-    healthy: boolean,
-    ports: ReadonlyMap<number, HostPort>,
-    connector: Connector,
-    options: PoolOptions,
-  ) {
+  constructor({ peer, ports, connector, breaker = new CircuitBreaker(), weight = 1, locality = "" }: HostOptions) {
     this.peer = peer;
-    this.healthy = healthy;
     this.ports = ports;
+    this.weight = weight;
+    this.locality = locality;
+    this.key = peer.instance || `${peer.ip}:${peer.port}`;
     this.#connector = connector;
-    this.#options = options;
+    this.#breaker = breaker;
+  }
+
+  get available(): boolean {
+    return this.healthy && !this.checkFailed && !this.ejected;
+  }
+
+  /** Its share among the others, now. */
+  get share(): number {
+    return this.weight * this.warmth;
+  }
+
+  get connector(): Connector {
+    return this.#connector;
   }
 
   /** The connections to one service port; undefined when the instance does not serve it. */
@@ -42,8 +84,12 @@ export class Host {
     const target = this.ports.get(servicePort);
     if (target === undefined) return undefined;
     const pool = new ConnectionPool(
-      (events) => this.#connector.connect({ ...target, peer: this.peer, servicePort }, events),
-      this.#options,
+      (events) => {
+        const timeoutMs = this.#breaker.limits.connectTimeoutMs;
+        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs }, events);
+      },
+      this.#breaker,
+      this.#connector.limits,
     );
     this.#pools.set(servicePort, pool);
     if (this.#closed) pool.close();

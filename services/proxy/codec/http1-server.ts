@@ -1,44 +1,48 @@
 import type { Socket } from "node:net";
-import type { DownstreamEvents, DownstreamStream, RequestHead, ResetReason, ResponseHead } from "../stream/stream.ts";
-import { ChunkedDecoder } from "./http1-chunked.ts";
-import {
-  encodeFields,
-  Http1Error,
-  type Http1Limits,
-  hasToken,
-  type ParsedRequest,
-  parseRequestHead,
-  removeHopByHop,
-  statusLine,
-} from "./http1-head.ts";
-import { MessageWriter } from "./http1-writer.ts";
+import type { Clock } from "../../../shared/base/index.ts";
+import type { DownstreamEvents, DownstreamStream, RequestHead } from "../stream/stream.ts";
+import { Http1Error } from "./http1-error.ts";
+import { hasToken, namesWebSocket, removeHopByHop } from "./http1-fields.ts";
+import { type ParsedRequest, parseRequestHead } from "./http1-head.ts";
+import { refusal } from "./http1-refusal.ts";
+import { ServerStream, type StreamOwner } from "./http1-server-stream.ts";
+import type { Http1Settings } from "./http1-settings.ts";
+import { TargetReader } from "./http1-target.ts";
+import { LazyTimer } from "./lazy-timer.ts";
 
 /** Bytes of later requests that are kept while one is being answered; beyond that the socket is paused. */
 const MAX_PIPELINED_BYTES = 64 * 1024;
-/** Longest wait of an idle connection for its next request, and of a client for a response to move on. */
-const IDLE_TIMEOUT_MS = 3_600_000;
 /** How long a closing connection still takes in what the client sends: closed at once, it would lose the answer. */
 const LINGER_MS = 1_000;
+/** How long a closing connection waits for a client that reads nothing of its answer. */
+const FLUSH_PATIENCE_MS = 60_000;
+/** In place of a time. */
+const NOT_STARTED = -1;
 
 export interface Http1ServerOptions {
-  readonly limits: Http1Limits;
+  readonly settings: Http1Settings;
+  readonly clock: Clock;
   /** The scheme of origin-form requests. */
   readonly scheme: "http" | "https";
   /** Only the explicit outbound listener takes CONNECT: the tunnel's bytes are then read as requests to that host. */
   readonly acceptConnect: boolean;
   /** A request's head is complete; the exchange that is returned gets the rest. */
   onRequest(head: RequestHead, end: boolean, stream: DownstreamStream): DownstreamEvents;
-  /** A request that could not be read was answered here. */
-  onRefused?(error: Http1Error): void;
+  /** A request of which not even the head could be read is answered here. */
+  onRefused(error: Http1Error): void;
 }
 
 /**
  * One client connection of HTTP/1.1. Requests are answered one after the other, so pipelined ones wait as bytes.
- * After anything that leaves the position in the byte stream uncertain, the connection is closed.
+ * After anything that leaves the position in the byte stream uncertain, the connection is closed: an answer is never
+ * taken for another request's, and a body never for a request.
  */
-export class Http1ServerConnection {
+export class Http1ServerConnection implements StreamOwner {
   readonly socket: Socket;
   readonly #options: Http1ServerOptions;
+  readonly #settings: Http1Settings;
+  readonly #targets = new TargetReader();
+  readonly #timer: LazyTimer;
   #pending: Buffer | undefined;
   #scanned = 0;
   #stream: ServerStream | undefined;
@@ -49,23 +53,40 @@ export class Http1ServerConnection {
   /** The last answer has been given: nothing that still comes is a request. */
   #ended = false;
   #connectAuthority: string | undefined;
+  /** The last sign of life, the first byte of the head or request under way, and when a closing connection is cut. */
+  #activeMs: number;
+  #startedMs = NOT_STARTED;
+  #cutMs = 0;
+  /** What a closing connection had still to send when it was last looked at. */
+  #unsentBytes = 0;
 
   constructor(socket: Socket, options: Http1ServerOptions) {
     this.socket = socket;
     this.#options = options;
+    this.#settings = options.settings;
+    this.#activeMs = options.clock.monotonic();
+    this.#timer = new LazyTimer(
+      options.clock,
+      () => this.#dueMs(),
+      () => this.#expired(),
+    );
+    this.#timer.check();
     socket.setNoDelay(true);
-    socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#stream?.closed());
+    socket.on("close", () => {
+      this.#timer.stop();
+      this.#stream?.closed();
+    });
   }
 
-  /** Ends the connection after the request in progress, if any. */
+  /** Ends the connection after the request in progress, if any; a tunnel at once, since it has no end to wait for. */
   drain(): void {
     this.#draining = true;
     if (this.#stream === undefined) this.#end();
+    else if (this.#stream.tunnel) this.socket.destroySoon();
   }
 
   /** The next response closes the connection; until then it stays. */
@@ -86,19 +107,103 @@ export class Http1ServerConnection {
     this.#onData(chunk);
   }
 
+  touch(): void {
+    this.#activeMs = this.#options.clock.monotonic();
+  }
+
+  switched(): void {
+    if (!this.#reading) this.#readLater();
+  }
+
+  finished(stream: ServerStream, keepAlive: boolean): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.#startedMs = NOT_STARTED;
+    if (!keepAlive || this.#draining) {
+      this.#end();
+      return;
+    }
+    this.#timer.check();
+    if (this.#reading) return;
+    if (this.#pending !== undefined) this.#readLater();
+    else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  // --- time ---
+
+  #dueMs(): number {
+    const { headTimeoutMs, requestTimeoutMs, streamIdleTimeoutMs, idleTimeoutMs } = this.#settings;
+    if (this.socket.destroyed) return Number.POSITIVE_INFINITY;
+    if (this.#ended) return this.#cutMs;
+    const stream = this.#stream;
+    if (stream !== undefined) {
+      const idleMs = this.#activeMs + streamIdleTimeoutMs;
+      return stream.receiving && !stream.tunnel ? Math.min(idleMs, this.#startedMs + requestTimeoutMs) : idleMs;
+    }
+    if (this.#startedMs !== NOT_STARTED) {
+      return this.#startedMs + Math.min(headTimeoutMs, requestTimeoutMs, streamIdleTimeoutMs);
+    }
+    return this.#activeMs + (this.#pending === undefined ? idleTimeoutMs : streamIdleTimeoutMs);
+  }
+
+  #expired(): void {
+    const { headTimeoutMs, requestTimeoutMs, streamIdleTimeoutMs } = this.#settings;
+    const stream = this.#stream;
+    if (this.#ended) {
+      this.#cut();
+    } else if (stream !== undefined) {
+      const isIdle = this.#options.clock.monotonic() >= this.#activeMs + streamIdleTimeoutMs;
+      stream.timedOut(isIdle ? "stream_idle_timeout" : "request_overall_timeout");
+      if (this.#stream === stream) this.socket.destroy();
+    } else if (this.#startedMs !== NOT_STARTED) {
+      const limitMs = Math.min(headTimeoutMs, requestTimeoutMs, streamIdleTimeoutMs);
+      const detail =
+        limitMs === headTimeoutMs
+          ? "request_header_timeout"
+          : limitMs === requestTimeoutMs
+            ? "request_overall_timeout"
+            : "stream_idle_timeout";
+      this.#refuse(new Http1Error(408, detail, "the request's head took too long"));
+    } else if (this.#pending !== undefined) {
+      // Pipelined requests wait behind answers that the client does not read.
+      this.socket.destroy();
+    } else {
+      this.#end();
+    }
+  }
+
+  /** A closing connection goes on only as long as its client takes in what is left to send. */
+  #cut(): void {
+    const unsentBytes = this.socket.writableLength;
+    if (this.socket.writableFinished || unsentBytes >= this.#unsentBytes) {
+      this.socket.destroy();
+      return;
+    }
+    this.#unsentBytes = unsentBytes;
+    this.#cutMs = this.#options.clock.monotonic() + FLUSH_PATIENCE_MS;
+  }
+
+  // --- from the socket ---
+
   /** A client that closes its half has gone: that is how a disconnect looks, and it must cancel what is under way. */
   #onEnd(): void {
+    if (this.#stream?.tunnel === true) {
+      this.#stream.endTunnel();
+      return;
+    }
     this.#stream?.closed();
     this.#end();
   }
 
   #onDrain(): void {
+    this.touch();
     if (this.#stream !== undefined) this.#stream.events?.onDrain();
     else this.#readLater();
   }
 
   #onData(chunk: Buffer): void {
     if (this.#ended) return;
+    this.touch();
     const buffer = this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk]);
     if (this.#scheduled) {
       this.#pending = buffer;
@@ -127,14 +232,20 @@ export class Http1ServerConnection {
     this.#ended = true;
     this.#pending = undefined;
     const { socket } = this;
+    const nowMs = this.#options.clock.monotonic();
+    this.#cutMs = nowMs + FLUSH_PATIENCE_MS;
+    this.#unsentBytes = socket.writableLength;
     socket.end(() => {
-      const linger = setTimeout(() => socket.destroy(), LINGER_MS);
-      linger.unref();
-      socket.once("close", () => clearTimeout(linger));
+      if (socket.destroyed) return;
+      this.#cutMs = this.#options.clock.monotonic() + LINGER_MS;
+      this.#timer.check();
     });
+    this.#timer.check();
     // A paused socket would never see the client's end.
     socket.resume();
   }
+
+  // --- reading ---
 
   #read(buffer: Buffer): void {
     this.#reading = true;
@@ -145,7 +256,10 @@ export class Http1ServerConnection {
           // A client that does not read its answers gets no more of them.
           if (this.socket.writableNeedDrain) break;
           const next = this.#readHead(buffer, position);
-          if (next < 0) break;
+          if (next < 0) {
+            this.#keepHead(position === 0 ? buffer : buffer.subarray(position));
+            return;
+          }
           position = next;
         } else if (this.#stream.receiving) {
           position = this.#stream.read(buffer, position);
@@ -163,9 +277,18 @@ export class Http1ServerConnection {
     this.#stream?.events?.onFlush();
   }
 
+  /** The beginning of a head: its time runs. */
+  #keepHead(rest: Buffer): void {
+    this.#pending = rest;
+    if (this.#startedMs === NOT_STARTED) this.#startedMs = this.#activeMs;
+    this.#timer.check();
+  }
+
+  /** Requests that have to wait. */
   #keep(rest: Buffer): void {
     this.#pending = rest;
     if (rest.length > MAX_PIPELINED_BYTES) this.socket.pause();
+    this.#timer.check();
   }
 
   /** The offset after the head, or -1 while it is incomplete. */
@@ -174,85 +297,66 @@ export class Http1ServerConnection {
     // RFC 9112 2.2: an empty line before a request is to be ignored.
     while (buffer[position] === 0x0d && buffer[position + 1] === 0x0a) position += 2;
     const end = buffer.indexOf("\r\n\r\n", Math.max(position, start + this.#scanned - 3));
-    const { limits } = this.#options;
-    if (end < 0 ? buffer.length - start > limits.maxHeadBytes : end - position > limits.maxHeadBytes) {
-      throw new Http1Error(431, "http1.headers_too_large", `headers of more than ${limits.maxHeadBytes} bytes`);
+    const { maxHeadBytes } = this.#settings;
+    if (end < 0 ? buffer.length - start > maxHeadBytes : end - position > maxHeadBytes) {
+      throw new Http1Error(431, "http1.headers_too_large", `headers of more than ${maxHeadBytes} bytes`);
     }
     if (end < 0) {
-      refuseEarly(buffer, position);
+      refuseEarly(buffer, position, Math.max(position, start + this.#scanned - 1));
       this.#scanned = buffer.length - start;
       return -1;
     }
     this.#scanned = 0;
-    const request = parseRequestHead(buffer.toString("latin1", position, end), limits);
-    this.#begin(request);
+    const text = buffer.toString("latin1", position, end);
+    try {
+      this.#begin(parseRequestHead(text, this.#settings));
+    } catch (error) {
+      if (error instanceof Http1Error) error.bodiless = text.startsWith("HEAD ");
+      throw error;
+    }
     return end + 4;
   }
 
   #begin(request: ParsedRequest): void {
-    if (request.minorVersion === 0) throw new Http1Error(426, "low_version", "HTTP/1.0 is not supported: use HTTP/1.1");
-    const target = this.#target(request);
-    if (request.method === "CONNECT") {
-      this.#connectAuthority = target.authority;
-      this.socket.write("HTTP/1.1 200 OK\r\n\r\n");
-      return;
-    }
-    const expectContinue = request.framing !== 0 && hasToken(request.headers, "expect", "100-continue");
-    removeHopByHop(request.headers);
-    const stream = new ServerStream(this, request, expectContinue);
-    this.#stream = stream;
-    const head: RequestHead = {
-      method: request.method,
-      authority: target.authority,
-      scheme: target.scheme,
-      path: target.path,
-      headers: request.headers,
-    };
-    stream.events = this.#options.onRequest(head, request.framing === 0, stream);
-    if (stream.sent) stream.events.onSent();
-  }
-
-  /** The four forms of RFC 9112 3.2. Exactly one valid Host; the target's authority wins over it. */
-  #target(request: ParsedRequest): { authority: string; path: string; scheme: "http" | "https" } {
-    const { target, headers, method } = request;
-    let host: string | undefined;
-    for (let i = 0; i < headers.keys.length; i++) {
-      if (headers.keys[i] !== "host") continue;
-      if (host !== undefined) throw new Http1Error(400, "http1.duplicate_host", "more than one Host header");
-      host = headers.values[i];
-    }
-    if (host === undefined || (host !== "" && !AUTHORITY.test(host))) {
-      throw new Http1Error(400, "missing_host_header", "missing or invalid Host header");
-    }
+    const { method, headers, framing } = request;
+    const isHttp10 = request.minorVersion === 0;
+    if (isHttp10 && !this.#settings.acceptHttp10)
+      throw new Http1Error(426, "low_version", "HTTP/1.0 is not supported: use HTTP/1.1");
+    const target = this.#targets.read(request);
     if (method === "CONNECT") {
-      if (!this.#options.acceptConnect) throw new Http1Error(405, "connect_not_allowed", "CONNECT is not allowed here");
-      if (!AUTHORITY.test(target) || !/:[0-9]+$/.test(target))
-        throw new Http1Error(400, "http1.invalid_url", "CONNECT needs host:port");
-      return { authority: target, path: "", scheme: "http" };
-    }
-    if (target.charCodeAt(0) === 0x2f) {
-      return { authority: this.#connectAuthority ?? host, path: target, scheme: this.#options.scheme };
-    }
-    if (target === "*" && method === "OPTIONS") return { authority: host, path: "*", scheme: this.#options.scheme };
-    const absolute = /^(https?):\/\/([^/?#]+)([^#]*)$/i.exec(target);
-    const authority = absolute?.[2] ?? "";
-    if (absolute === null || !AUTHORITY.test(authority))
-      throw new Http1Error(400, "http1.invalid_url", "invalid request target");
-    const rest = absolute[3] ?? "";
-    const path = rest.startsWith("/") ? rest : `/${rest}`;
-    return { authority, path, scheme: absolute[1]?.toLowerCase() === "https" ? "https" : "http" };
-  }
-
-  /** Called by the stream when its response has left and its request is read. */
-  finished(stream: ServerStream, keepAlive: boolean): void {
-    if (this.#stream !== stream) return;
-    this.#stream = undefined;
-    if (!keepAlive || this.#draining) {
-      this.#end();
+      this.#connect(target.authority, framing !== 0);
       return;
     }
-    if (this.socket.isPaused()) this.socket.resume();
-    if (!this.#reading) this.#readLater();
+    const expectContinue = !isHttp10 && framing !== 0 && hasToken(headers, "expect", "100-continue");
+    if (isHttp10) headers.remove("expect");
+    const switches = !isHttp10 && framing === 0 && method === "GET" && namesWebSocket(headers);
+    removeHopByHop(headers);
+    const stream = new ServerStream(this, request, expectContinue, this.#settings.bufferBytes);
+    this.#stream = stream;
+    if (this.#startedMs === NOT_STARTED) this.#startedMs = this.#activeMs;
+    const head: RequestHead = {
+      method,
+      authority: target.scheme === undefined ? (this.#connectAuthority ?? target.authority) : target.authority,
+      scheme: target.scheme ?? this.#options.scheme,
+      path: target.path,
+      headers,
+      upgrade: switches ? "websocket" : undefined,
+    };
+    stream.events = this.#options.onRequest(head, framing === 0, stream);
+    if (stream.sent) stream.events.onSent();
+    if (!stream.receiving) this.#startedMs = NOT_STARTED;
+    this.#timer.check();
+  }
+
+  /** The tunnel is a captured connection: what comes next are requests to that host. */
+  #connect(authority: string, hasBody: boolean): void {
+    if (!this.#options.acceptConnect || this.#connectAuthority !== undefined)
+      throw new Http1Error(405, "connect_not_allowed", "CONNECT is not allowed here");
+    // Bytes that some would read as a body, others as the tunnel's.
+    if (hasBody) throw new Http1Error(400, "http1.connect_with_body", "CONNECT with a body");
+    this.#connectAuthority = authority;
+    this.#startedMs = NOT_STARTED;
+    this.socket.write("HTTP/1.1 200 OK\r\n\r\n");
   }
 
   #refuse(error: unknown): void {
@@ -267,152 +371,20 @@ export class Http1ServerConnection {
         return;
       }
     }
-    this.#options.onRefused?.(error);
-    const body = `${error.message}\n`;
-    const extra = error.status === 426 ? "upgrade: HTTP/1.1\r\n" : "";
-    this.socket.write(
-      `${statusLine(error.status)}content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${extra}connection: close\r\n\r\n${body}`,
-    );
+    // One that had begun has heard of it as a reset: it is told once.
+    if (stream === undefined) this.#options.onRefused(error);
+    this.socket.write(refusal(error));
     this.#end();
   }
 }
 
-/** An incomplete head that can never become one (TLS, say, or lines without CR) is not worth waiting for. */
-function refuseEarly(buffer: Buffer, position: number): void {
+/**
+ * An incomplete head that can never become one (TLS, say, or lines without CR) is not worth waiting for. `unseen`:
+ * where the bytes begin that were not looked at before.
+ */
+function refuseEarly(buffer: Buffer, position: number, unseen: number): void {
   const first = buffer[position] ?? 0x41;
-  if ((first <= 0x20 && first !== 0x0d) || first >= 0x7f || buffer.includes("\n\n", position)) {
+  if ((first <= 0x20 && first !== 0x0d) || first >= 0x7f || buffer.includes("\n\n", unseen)) {
     throw new Http1Error(400, "http1.invalid_request_line", "not an HTTP/1.1 request");
   }
 }
-
-const AUTHORITY = /^(?:[A-Za-z0-9\-._~%!$&'()*+,;=]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
-
-/** One request on the connection and its response. */
-class ServerStream implements DownstreamStream {
-  events: DownstreamEvents | undefined;
-  receiving: boolean;
-  sent = false;
-  readonly #connection: Http1ServerConnection;
-  readonly #method: string;
-  readonly #decoder: ChunkedDecoder | undefined;
-  readonly #writer: MessageWriter;
-  #remaining: number;
-  #keepAlive: boolean;
-  #expectContinue: boolean;
-  #closed = false;
-  /** Part of the response has been given. */
-  answering = false;
-
-  constructor(connection: Http1ServerConnection, request: ParsedRequest, expectContinue: boolean) {
-    this.#connection = connection;
-    this.#method = request.method;
-    this.#writer = new MessageWriter(connection.socket);
-    this.#decoder = request.framing === "chunked" ? new ChunkedDecoder() : undefined;
-    this.#remaining = typeof request.framing === "number" ? request.framing : 0;
-    this.receiving = request.framing !== 0;
-    this.#keepAlive = request.keepAlive;
-    this.#expectContinue = expectContinue;
-  }
-
-  /** Hands body bytes on; returns the offset after them. */
-  read(buffer: Buffer, start: number): number {
-    let end: number;
-    if (this.#decoder !== undefined) {
-      // The last piece is held back so that the end travels with it.
-      let held: Buffer | undefined;
-      end = this.#decoder.read(buffer, start, (piece) => {
-        if (held !== undefined) this.events?.onData(held, false);
-        held = piece;
-      });
-      const { done } = this.#decoder;
-      if (done) this.receiving = false;
-      if (held !== undefined || done) this.events?.onData(held ?? EMPTY, done);
-    } else {
-      end = Math.min(buffer.length, start + this.#remaining);
-      this.#remaining -= end - start;
-      if (this.#remaining === 0) this.receiving = false;
-      this.events?.onData(
-        start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end),
-        this.#remaining === 0,
-      );
-    }
-    if (!this.receiving && this.sent) this.#done();
-    return end;
-  }
-
-  sendInterim(status: number): void {
-    if (this.#closed || this.sent || (status === 100 && !this.#expectContinue)) return;
-    if (status === 100) this.#expectContinue = false;
-    this.#connection.socket.write(`${statusLine(status)}\r\n`, "latin1");
-  }
-
-  sendHead(head: ResponseHead, end: boolean): void {
-    if (this.#closed) return;
-    this.answering = true;
-    const { status, headers } = head;
-    // RFC 9110 8.6.
-    if (status === 204) headers.remove("content-length");
-    let text = statusLine(status) + encodeFields(headers);
-    const bodiless = this.#method === "HEAD" || status === 204 || status === 304;
-    let chunked = false;
-    if (!bodiless && !headers.has("content-length")) {
-      if (end) {
-        text += "content-length: 0\r\n";
-      } else {
-        chunked = true;
-        text += "transfer-encoding: chunked\r\n";
-      }
-    }
-    // A response that comes before its request is read leaves bytes that nobody will read.
-    if (this.receiving || this.#connection.draining) this.#keepAlive = false;
-    if (!this.#keepAlive) text += "connection: close\r\n";
-    this.#writer.head(`${text}\r\n`, chunked, bodiless);
-    if (end) this.#finish();
-  }
-
-  sendData(chunk: Buffer, end: boolean): boolean {
-    if (this.#closed || this.sent) return true;
-    const ready = this.#writer.data(chunk, end);
-    if (end) this.#finish();
-    return ready;
-  }
-
-  flush(): void {
-    if (!this.#closed) this.#writer.flush();
-  }
-
-  pause(): void {
-    this.#connection.socket.pause();
-  }
-
-  resume(): void {
-    this.#connection.socket.resume();
-  }
-
-  reset(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#connection.socket.destroy();
-  }
-
-  /** The client went away, or sent what cannot be read. */
-  closed(reason: ResetReason = "connection-closed"): void {
-    if (this.#closed || this.sent) return;
-    this.#closed = true;
-    this.events?.onReset(reason);
-  }
-
-  #finish(): void {
-    this.sent = true;
-    this.#writer.flush();
-    this.events?.onSent();
-    if (this.receiving && this.#keepAlive) this.#keepAlive = false;
-    if (!this.receiving || !this.#keepAlive) this.#done();
-  }
-
-  #done(): void {
-    this.#connection.finished(this, this.#keepAlive);
-  }
-}
-
-const EMPTY = Buffer.alloc(0);

@@ -3,39 +3,56 @@ import type { Socket } from "node:net";
 /** Up to here a body is copied behind its head, so that both leave in one write (and one TLS record). */
 const MAX_COPY_BYTES = 16 * 1024;
 
+/** What follows a head: so many bytes, chunks, whatever comes until the connection closes, or nothing whatever comes. */
+export type BodyFraming = number | "chunked" | "until-close" | "none";
+
 /**
  * Writes one HTTP/1.1 message. The head waits for the first piece of body or for `flush`: a small message costs one
- * system call, which is most of what a proxied request costs.
+ * system call, which is most of what a proxied request costs. A body that is not as long as its head says ends the
+ * connection, because its next bytes would be read as another message.
  */
 export class MessageWriter {
   readonly #socket: Socket;
+  readonly #bufferBytes: number;
   #head: string | undefined;
-  #chunked = false;
-  #bodiless = false;
+  #framing: BodyFraming = "none";
+  /** Bytes that the head has promised. */
+  #remaining = 0;
 
-  constructor(socket: Socket) {
+  /** `bufferBytes`: what may wait in the socket before `data` says that it is full. */
+  constructor(socket: Socket, bufferBytes: number) {
     this.#socket = socket;
+    this.#bufferBytes = bufferBytes;
   }
 
-  /** `bodiless`: the body's bytes are not sent, whatever comes (HEAD). */
-  head(text: string, chunked: boolean, bodiless: boolean): void {
+  head(text: string, framing: BodyFraming): void {
     this.#head = text;
-    this.#chunked = chunked;
-    this.#bodiless = bodiless;
+    this.#framing = framing;
+    this.#remaining = typeof framing === "number" ? framing : 0;
   }
 
-  /** False when the socket's buffer is full. */
+  /** False when enough waits to be sent: more after the socket's `drain`. */
   data(chunk: Buffer, end: boolean): boolean {
-    if (this.#bodiless) {
+    const framing = this.#framing;
+    if (framing === "none") {
       if (end) this.flush();
       return true;
     }
+    if (typeof framing === "number") {
+      this.#remaining -= chunk.length;
+      if (this.#remaining < 0 || (end && this.#remaining !== 0)) {
+        this.#socket.destroy();
+        return true;
+      }
+    }
     const head = this.#head ?? "";
     this.#head = undefined;
-    if (!this.#chunked) return this.#write(head, chunk, "");
-    if (chunk.length === 0)
-      return end ? this.#write(`${head}0\r\n\r\n`, chunk, "") : head === "" || this.#write(head, chunk, "");
-    return this.#write(`${head}${chunk.length.toString(16)}\r\n`, chunk, end ? "\r\n0\r\n\r\n" : "\r\n");
+    if (framing !== "chunked") this.#write(head, chunk, "");
+    else if (chunk.length > 0)
+      this.#write(`${head}${chunk.length.toString(16)}\r\n`, chunk, end ? "\r\n0\r\n\r\n" : "\r\n");
+    else this.#write(end ? `${head}0\r\n\r\n` : head, chunk, "");
+    const socket = this.#socket;
+    return !socket.writableNeedDrain || socket.writableLength < this.#bufferBytes;
   }
 
   flush(): void {
@@ -45,22 +62,24 @@ export class MessageWriter {
     this.#socket.write(head, "latin1");
   }
 
-  #write(before: string, chunk: Buffer, after: string): boolean {
+  #write(before: string, chunk: Buffer, after: string): void {
     const socket = this.#socket;
-    if (chunk.length === 0) return before === "" || socket.write(before, "latin1");
-    if (before === "" && after === "") return socket.write(chunk);
-    if (chunk.length <= MAX_COPY_BYTES) {
+    if (chunk.length === 0) {
+      if (before !== "") socket.write(before, "latin1");
+    } else if (before === "" && after === "") {
+      socket.write(chunk);
+    } else if (chunk.length <= MAX_COPY_BYTES) {
       const whole = Buffer.allocUnsafe(before.length + chunk.length + after.length);
       whole.write(before, 0, "latin1");
       chunk.copy(whole, before.length);
       if (after !== "") whole.write(after, before.length + chunk.length, "latin1");
-      return socket.write(whole);
+      socket.write(whole);
+    } else {
+      socket.cork();
+      if (before !== "") socket.write(before, "latin1");
+      socket.write(chunk);
+      if (after !== "") socket.write(after, "latin1");
+      socket.uncork();
     }
-    socket.cork();
-    if (before !== "") socket.write(before, "latin1");
-    socket.write(chunk);
-    const ready = after === "" ? !socket.writableNeedDrain : socket.write(after, "latin1");
-    socket.uncork();
-    return ready;
   }
 }

@@ -1,9 +1,20 @@
 import type { ServiceSnapshot } from "../mesh/service-snapshot.ts";
+import { applyHeaderEdits, type HeaderEdit } from "../route/header-edits.ts";
 import type { ServiceRoute } from "../route/service-route.ts";
 import { plainHead } from "../stream/local-reply.ts";
 import { type Peer, type RequestRecord, UNKNOWN_PEER } from "../stream/record.ts";
-import type { DownstreamEvents, DownstreamStream, RequestHead, ResetReason, ResponseHead } from "../stream/stream.ts";
+import type { ResponseDetail, ResponseFlag } from "../stream/response-detail.ts";
+import type {
+  DownstreamEvents,
+  DownstreamStream,
+  RequestHead,
+  ResetReason,
+  ResponseHead,
+  StreamTimeout,
+} from "../stream/stream.ts";
+import { BodyCopy } from "./body-copy.ts";
 import type { Filter } from "./filter.ts";
+import type { RouteOverrides } from "./route-overrides.ts";
 
 /** Body bytes that wait for an upstream (and are kept for a retry) before the client is made to wait. */
 export const BODY_BUFFER_BYTES = 64 * 1024;
@@ -32,6 +43,10 @@ export class Exchange implements DownstreamEvents {
   servicePort = 0;
   /** At a gateway: who called from outside. */
   edgeSource: Peer = UNKNOWN_PEER;
+  /** At a sidecar's inbound port: the caller's certificate, as x-forwarded-client-cert tells it. */
+  clientCertificate = "";
+  /** What the application asks for this request instead of its route. */
+  overrides: RouteOverrides | undefined;
   /** Whether the whole request has been received. */
   requestEnded: boolean;
   readonly #filters: readonly Filter[];
@@ -39,6 +54,8 @@ export class Exchange implements DownstreamEvents {
   #phase: Phase = "request";
   #held: Buffer[] = [];
   #taker: BodyTaker | undefined;
+  #bodyCopy: BodyCopy | undefined;
+  #responseEdits: readonly HeaderEdit[] | undefined;
 
   constructor(
     head: RequestHead,
@@ -79,12 +96,37 @@ export class Exchange implements DownstreamEvents {
     return held;
   }
 
+  /**
+   * Hands over the whole body once it has been received; never when it is longer than `maxBytes`, or when the exchange
+   * is over before. At most once, and before the body is taken.
+   */
+  onceReceived(maxBytes: number, listener: (body: readonly Buffer[]) => void): void {
+    const copy = new BodyCopy(maxBytes, listener);
+    for (const chunk of this.#held) copy.take(chunk, false);
+    if (this.requestEnded) copy.take(NOTHING, true);
+    else this.#bodyCopy = copy;
+  }
+
+  /** Changes the answer's fields, whoever gives it, after what was asked for before. */
+  editResponse(edits: readonly HeaderEdit[]): void {
+    this.#responseEdits = this.#responseEdits === undefined ? edits : [...this.#responseEdits, ...edits];
+  }
+
+  /** Of whoever calls, without port. */
+  get sourceAddress(): string {
+    return this.edgeSource.ip || this.record.source.ip;
+  }
+
   // --- from the client ---
 
   onData(chunk: Buffer, end: boolean): void {
     if (this.#phase === "done") return;
     this.record.bytesReceived += chunk.length;
-    if (end) this.requestEnded = true;
+    if (end && !this.requestEnded) {
+      this.requestEnded = true;
+      this.record.received = performance.now();
+    }
+    if (this.#bodyCopy !== undefined) this.#bodyCopy.take(chunk, end);
     if (this.#taker !== undefined) {
       if (!this.#taker.onBody(chunk, end)) this.downstream.pause();
     } else if (chunk.length > 0) {
@@ -111,6 +153,15 @@ export class Exchange implements DownstreamEvents {
     this.#complete();
   }
 
+  /** A request that is not here yet is the client's fault (408), an answer that is not here yet is not (504). */
+  onTimeout(timeout: StreamTimeout): void {
+    const isIdle = timeout === "stream_idle_timeout";
+    const flag = isIdle ? "SI" : "";
+    if (this.open)
+      this.reply(this.requestEnded ? 504 : 408, timeout, flag, isIdle ? "stream timeout" : "request timeout");
+    else this.abort(timeout, flag);
+  }
+
   onSent(): void {
     this.#complete();
   }
@@ -121,6 +172,7 @@ export class Exchange implements DownstreamEvents {
   respond(head: ResponseHead, end: boolean): void {
     if (this.#phase !== "request") return;
     this.#phase = "response";
+    if (this.#responseEdits !== undefined) applyHeaderEdits(head.headers, this.#responseEdits);
     this.record.status = head.status;
     this.record.responseHeaders = head.headers;
     for (let i = this.#filters.length - 1; i >= 0; i--) this.#filters[i]?.onResponse?.(this, head);
@@ -134,7 +186,13 @@ export class Exchange implements DownstreamEvents {
   }
 
   /** An answer of the proxy's own. `flag` is Envoy's response flag, `detail` its reason in one word. */
-  reply(status: number, detail: string, flag: string, text: string, extra?: Readonly<Record<string, string>>): void {
+  reply(
+    status: number,
+    detail: ResponseDetail,
+    flag: ResponseFlag | "",
+    text: string,
+    extra?: Readonly<Record<string, string>>,
+  ): void {
     if (this.#phase !== "request") return;
     this.record.detail = detail;
     if (flag !== "") this.record.addFlag(flag);
@@ -148,10 +206,11 @@ export class Exchange implements DownstreamEvents {
   }
 
   /** The response broke off after its head had been sent. */
-  abort(detail: string, flag: string): void {
+  abort(detail: ResponseDetail, flag: ResponseFlag | ""): void {
     if (this.#phase === "done") return;
     this.record.detail = detail;
-    this.record.addFlag(flag);
+    if (flag !== "") this.record.addFlag(flag);
+    this.#taker?.onCancel();
     this.downstream.reset("connection-closed");
     this.#complete();
   }
@@ -160,8 +219,11 @@ export class Exchange implements DownstreamEvents {
     if (this.#phase === "done") return;
     this.#phase = "done";
     this.#taker = undefined;
+    this.#bodyCopy = undefined;
     this.#held = [];
     this.record.durationMs = performance.now() - this.record.started;
     for (const filter of this.#filters) filter.onComplete?.(this);
   }
 }
+
+const NOTHING = Buffer.alloc(0);

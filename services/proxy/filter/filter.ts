@@ -1,3 +1,4 @@
+import type { RequestRecord } from "../stream/record.ts";
 import type { ResponseHead } from "../stream/stream.ts";
 import type { Exchange } from "./exchange.ts";
 
@@ -15,4 +16,6 @@ export interface Filter {
   onResponse?(exchange: Exchange, head: ResponseHead): void;
   /** The exchange is over; its record is complete. */
   onComplete?(exchange: Exchange): void;
+  /** A request could not be read, and the codec has answered it. */
+  onRefused?(record: RequestRecord): void;
 }

@@ -1,24 +1,30 @@
-import type { ConnectionPool, PoolWaiter } from "../cluster/connection-pool.ts";
+import type { Socket } from "node:net";
 import type { Host } from "../cluster/host.ts";
-import type { Http1ClientConnection } from "../codec/http1-client.ts";
-import type { ResetReason, ResponseHead, UpstreamEvents, UpstreamStream } from "../stream/stream.ts";
+import type { ResetReason, ResponseHead, UpstreamStream } from "../stream/stream.ts";
+import { Attempt } from "./attempt.ts";
 import { BODY_BUFFER_BYTES, type BodyTaker, type Exchange } from "./exchange.ts";
+import { retryAfterMs } from "./retry-after.ts";
+import { DEFAULT_RETRY } from "./retry-policy.ts";
 import type { ForwardPlan } from "./router.ts";
 
 /** Provably unsent requests (no connection came about) are tried again this often without being asked to. */
 const UNSENT_RETRIES = 2;
-/** Back-off of retry n: a random time below 25 ms * (2^n - 1), at most 250 ms (Envoy). */
-const BACKOFF_BASE_MS = 25;
-const BACKOFF_MAX_MS = 250;
+/** A server that asks to be left alone for longer is not asked again (Envoy's bound). */
+const MAX_RETRY_AFTER_MS = 300_000;
 
 const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
 /**
  * Carries one request to an instance, as often as its route allows. A request is sent again only while all of its
  * body is at hand (at most BODY_BUFFER_BYTES) and nothing of an answer has reached the client:
- *  - by policy (retry attempts of the route): on 5xx answers, resets and time-outs of a try;
+ *  - by policy (retry attempts of the route): under the conditions that the route names, on another instance if there
+ *    is one, after a random time that grows, or as long as the server itself asked for; as many at one time as the
+ *    cluster's circuit breaker lets;
  *  - always: when no connection came about, on another instance; and once on a fresh connection when a kept-alive
  *    one closed without an answer to an idempotent request, which is the server's idle timeout and our write crossing.
+ *    These ask nothing more of a server than the request did, so the breaker does not count them.
+ *
+ * The route's time limit counts from the moment the whole request is here, and includes every try and every wait.
  */
 export class Forwarder implements BodyTaker {
   readonly #exchange: Exchange;
@@ -30,8 +36,11 @@ export class Forwarder implements BodyTaker {
   #retries = 0;
   #unsentRetries = 0;
   #freshRetried = false;
+  /** Whether a retry of ours is among those that the breaker counts. */
+  #retrying = false;
   #tried: Set<Host> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #deadlineMs = Number.POSITIVE_INFINITY;
   #backoff: NodeJS.Timeout | undefined;
   #over = false;
 
@@ -42,8 +51,7 @@ export class Forwarder implements BodyTaker {
 
   start(): void {
     for (const chunk of this.#exchange.takeBody(this)) this.#keep(chunk);
-    const { timeoutMs } = this.#plan;
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#timedOut(), timeoutMs);
+    if (this.#exchange.requestEnded) this.#onRequestEnd();
     this.#try(false);
   }
 
@@ -55,6 +63,7 @@ export class Forwarder implements BodyTaker {
 
   onBody(chunk: Buffer, end: boolean): boolean {
     if (this.#over) return true;
+    if (end && this.#exchange.open) this.#onRequestEnd();
     const stream = this.#attempt?.stream;
     if (stream === undefined) {
       this.#keep(chunk);
@@ -81,8 +90,9 @@ export class Forwarder implements BodyTaker {
   // --- the attempt's side ---
 
   /** An attempt got its connection: what the request is so far goes out. */
-  sendTo(stream: UpstreamStream): void {
-    const { head, requestEnded } = this.#exchange;
+  sendTo(stream: UpstreamStream, socket: Socket): void {
+    const { head, record, requestEnded } = this.#exchange;
+    record.upstreamSocket = socket;
     const body = this.#body ?? [];
     stream.sendHead(head, requestEnded && body.length === 0);
     for (let i = 0; i < body.length; i++) stream.sendData(body[i] as Buffer, requestEnded && i === body.length - 1);
@@ -93,12 +103,12 @@ export class Forwarder implements BodyTaker {
 
   onHead(attempt: Attempt, head: ResponseHead, end: boolean): void {
     if (attempt !== this.#attempt) return;
-    if (head.status >= 500 && this.#mayRetry()) {
-      attempt.cancel();
-      this.#retryLater(attempt);
-      return;
-    }
+    attempt.judge(head.status);
+    this.#endRetry();
+    const { attempts, retry = DEFAULT_RETRY } = this.#plan;
+    if (attempts > 0 && retry.onAnswer(head) && this.#retryAnswer(attempt, head, end)) return;
     clearTimeout(this.#timer);
+    this.#body = undefined;
     this.#exchange.record.detail = "via_upstream";
     attempt.answered();
     if (end) attempt.release();
@@ -123,16 +133,18 @@ export class Forwarder implements BodyTaker {
     if (attempt === this.#attempt) this.#exchange.downstream.resume();
   }
 
-  onInterim(attempt: Attempt, status: number): void {
-    if (attempt === this.#attempt) this.#exchange.downstream.sendInterim(status);
+  onInterim(attempt: Attempt, head: ResponseHead): void {
+    if (attempt === this.#attempt) this.#exchange.downstream.sendInterim(head);
   }
 
   onFailure(attempt: Attempt, reason: ResetReason, message: string): void {
     if (attempt !== this.#attempt) return;
     const exchange = this.#exchange;
     if (!exchange.open) {
+      attempt.judge(503);
       this.#stop();
-      exchange.abort("upstream_reset_after_response_started{connection_termination}", "UC");
+      if (reason === "protocol-error") exchange.abort("upstream_reset_after_response_started{protocol_error}", "UPE");
+      else exchange.abort("upstream_reset_after_response_started{connection_termination}", "UC");
       return;
     }
     if (
@@ -147,11 +159,14 @@ export class Forwarder implements BodyTaker {
       this.#try(true, attempt.host);
       return;
     }
-    const unsent = reason === "connect-failure" || reason === "connect-timeout";
-    if (this.#mayRetry()) {
-      this.#retryLater(attempt);
+    if (reason !== "overflow") attempt.judge(503);
+    this.#endRetry();
+    const { attempts, retry = DEFAULT_RETRY } = this.#plan;
+    if (attempts > 0 && retry.onReset(reason, attempt.sent) && this.#takeRetry()) {
+      this.#retryLater(attempt, 0);
       return;
     }
+    const unsent = reason === "connect-failure" || reason === "connect-timeout";
     if (unsent && this.replayable && this.#unsentRetries < UNSENT_RETRIES && this.#isElsewhere(attempt.host)) {
       this.#unsentRetries++;
       this.#avoid(attempt);
@@ -163,33 +178,45 @@ export class Forwarder implements BodyTaker {
 
   onTryTimeout(attempt: Attempt): void {
     if (attempt !== this.#attempt || !this.#exchange.open) return;
+    attempt.judge(504);
     attempt.cancel();
-    if (this.#mayRetry()) this.#retryLater(attempt);
+    this.#endRetry();
+    const { attempts, retry = DEFAULT_RETRY } = this.#plan;
+    if (attempts > 0 && retry.onReset("timeout", attempt.sent) && this.#takeRetry()) this.#retryLater(attempt, 0);
     else this.#answer(504, "upstream_per_try_timeout", "UT", "upstream request timeout");
   }
 
   // --- inside ---
 
   #try(fresh: boolean, sameHost?: Host): void {
-    const { cluster, servicePort, perTryTimeoutMs, onHost } = this.#plan;
-    let host = sameHost ?? cluster.choose(this.#tried);
-    let pool = host?.pool(servicePort);
-    if (host !== undefined && pool === undefined) {
-      // Instances of one service may serve different ports of it.
-      host = cluster.chooseServing(servicePort, this.#tried);
-      pool = host?.pool(servicePort);
+    const { cluster, servicePort, perTryTimeoutMs, hash, onHost } = this.#plan;
+    if (!cluster.breaker.mayRequest()) {
+      this.#fail("overflow", "");
+      return;
     }
+    const host = sameHost ?? cluster.choose(servicePort, this.#tried, hash);
+    const pool = host?.pool(servicePort);
     if (host === undefined || pool === undefined) {
       this.#answer(503, "no_healthy_upstream", "UH", "no healthy upstream");
       return;
     }
-    const { record } = this.#exchange;
+    const { record, requestEnded } = this.#exchange;
     record.attempts++;
     const target = host.ports.get(servicePort);
     record.upstreamAddress = target === undefined ? "" : `${target.address}:${target.port}`;
     onHost?.(host);
-    this.#attempt = new Attempt(this, host, pool, perTryTimeoutMs);
+    this.#attempt = new Attempt(this, cluster, host, pool, perTryTimeoutMs);
+    if (requestEnded) this.#attempt.startTimer();
     this.#attempt.start(fresh);
+  }
+
+  /** From now on it is not the client that takes its time. */
+  #onRequestEnd(): void {
+    this.#attempt?.startTimer();
+    const { timeoutMs } = this.#plan;
+    if (timeoutMs <= 0) return;
+    this.#deadlineMs = performance.now() + timeoutMs;
+    this.#timer = setTimeout(() => this.#timedOut(), timeoutMs);
   }
 
   #keep(chunk: Buffer): void {
@@ -198,16 +225,49 @@ export class Forwarder implements BodyTaker {
     this.#body?.push(chunk);
   }
 
-  #mayRetry(): boolean {
-    return this.#retries < this.#plan.attempts && this.replayable && this.#exchange.open;
+  /** Whether the route's attempts, the body and the breaker allow one more try; if so, it is taken from them. */
+  #takeRetry(): boolean {
+    const { record } = this.#exchange;
+    const { breaker } = this.#plan.cluster;
+    if (!this.replayable) return false;
+    if (this.#retries >= this.#plan.attempts) {
+      record.addFlag("URX");
+      return false;
+    }
+    if (!breaker.mayRetry()) {
+      record.addFlag("UO");
+      return false;
+    }
+    this.#retries++;
+    this.#retrying = true;
+    breaker.retries++;
+    return true;
   }
 
-  #retryLater(attempt: Attempt): void {
-    this.#retries++;
+  /** The answer itself goes to the client when its server asks for more time than there is. */
+  #retryAnswer(attempt: Attempt, head: ResponseHead, end: boolean): boolean {
+    const waitMs = retryAfterMs(head.headers, Date.now());
+    if (waitMs > Math.min(MAX_RETRY_AFTER_MS, this.#deadlineMs - performance.now()) || !this.#takeRetry()) return false;
+    // A complete answer leaves its connection to others.
+    if (end) attempt.release();
+    else attempt.cancel();
+    this.#retryLater(attempt, waitMs);
+    return true;
+  }
+
+  /** Retry n waits a random time below base * (2^n - 1), or what the server asked for and up to half of that more. */
+  #retryLater(attempt: Attempt, askedMs: number): void {
     this.#avoid(attempt);
     this.#attempt = undefined;
-    const ceilingMs = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * (2 ** this.#retries - 1));
-    this.#backoff = setTimeout(() => this.#try(false), Math.random() * ceilingMs);
+    const { backoffBaseMs, backoffMaxMs } = this.#plan.retry ?? DEFAULT_RETRY;
+    const ceilingMs = askedMs > 0 ? askedMs / 2 : Math.min(backoffMaxMs, backoffBaseMs * (2 ** this.#retries - 1));
+    this.#backoff = setTimeout(() => this.#try(false), askedMs + Math.random() * ceilingMs);
+  }
+
+  #endRetry(): void {
+    if (!this.#retrying) return;
+    this.#retrying = false;
+    this.#plan.cluster.breaker.retries--;
   }
 
   #avoid(attempt: Attempt): void {
@@ -222,20 +282,17 @@ export class Forwarder implements BodyTaker {
   }
 
   #timedOut(): void {
-    if (this.#exchange.open) this.#answer(504, "response_timeout", "UT", "upstream request timeout");
+    if (!this.#exchange.open) return;
+    this.#attempt?.judge(504);
+    this.#answer(504, "response_timeout", "UT", "upstream request timeout");
   }
 
   #fail(reason: ResetReason, message: string): void {
-    const retried = this.#retries > 0 ? "URX," : "";
     switch (reason) {
       case "connect-failure":
       case "connect-timeout":
-        this.#answer(
-          503,
-          "upstream_reset_before_response_started{connection_failure}",
-          `${retried}UF`,
-          unavailable(message),
-        );
+        this.#exchange.record.transportFailure = message;
+        this.#answer(503, "upstream_reset_before_response_started{connection_failure}", "UF", unavailable(message));
         return;
       case "overflow":
         this.#answer(503, "upstream_reset_before_response_started{overflow}", "UO", unavailable("overflow"), {
@@ -247,22 +304,22 @@ export class Forwarder implements BodyTaker {
           502,
           "upstream_reset_before_response_started{protocol_error}",
           "UPE",
-          "the upstream's answer is not valid HTTP/1.1\n",
+          `the upstream's answer is not valid HTTP/1.1: ${message}\n`,
         );
         return;
       default:
         this.#answer(
           503,
           "upstream_reset_before_response_started{connection_termination}",
-          `${retried}UC`,
+          "UC",
           unavailable("connection termination"),
         );
     }
   }
 
-  #answer(status: number, detail: string, flag: string, text: string, extra?: Readonly<Record<string, string>>): void {
+  #answer(...reply: Parameters<Exchange["reply"]>): void {
     this.#stop();
-    this.#exchange.reply(status, detail, flag, text, extra);
+    this.#exchange.reply(...reply);
   }
 
   #end(attempt: Attempt): void {
@@ -276,6 +333,7 @@ export class Forwarder implements BodyTaker {
   #stop(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#endRetry();
     clearTimeout(this.#timer);
     clearTimeout(this.#backoff);
     const attempt = this.#attempt;
@@ -287,86 +345,4 @@ export class Forwarder implements BodyTaker {
 
 function unavailable(reason: string): string {
   return `upstream connect error or disconnect/reset before headers. reset reason: ${reason}`;
-}
-
-/** One try at one instance. */
-class Attempt implements PoolWaiter, UpstreamEvents {
-  readonly host: Host;
-  stream: UpstreamStream | undefined;
-  reused = false;
-  readonly #forwarder: Forwarder;
-  readonly #pool: ConnectionPool;
-  #timer: NodeJS.Timeout | undefined;
-  #counted = true;
-  #cancelled = false;
-
-  constructor(forwarder: Forwarder, host: Host, pool: ConnectionPool, timeoutMs: number) {
-    this.#forwarder = forwarder;
-    this.host = host;
-    this.#pool = pool;
-    host.activeRequests++;
-    if (timeoutMs > 0) this.#timer = setTimeout(() => forwarder.onTryTimeout(this), timeoutMs);
-  }
-
-  start(fresh: boolean): void {
-    this.#pool.acquire(this, fresh);
-  }
-
-  onConnection(connection: Http1ClientConnection): void {
-    const stream = connection.open(this);
-    this.stream = stream;
-    this.reused = stream.reused;
-    this.#forwarder.sendTo(stream);
-  }
-
-  onFailure(reason: ResetReason, message: string): void {
-    if (!this.#cancelled) this.#forwarder.onFailure(this, reason, message);
-  }
-
-  onInterim(status: number): void {
-    this.#forwarder.onInterim(this, status);
-  }
-
-  onHead(head: ResponseHead, end: boolean): void {
-    this.#forwarder.onHead(this, head, end);
-  }
-
-  onData(chunk: Buffer, end: boolean): void {
-    this.#forwarder.onData(this, chunk, end);
-  }
-
-  onFlush(): void {
-    this.#forwarder.onFlush(this);
-  }
-
-  onDrain(): void {
-    this.#forwarder.onUpstreamDrain(this);
-  }
-
-  onReset(reason: ResetReason): void {
-    this.stream = undefined;
-    if (!this.#cancelled) this.#forwarder.onFailure(this, reason, "connection termination");
-  }
-
-  /** The head is there: the try's own timeout is over. */
-  answered(): void {
-    clearTimeout(this.#timer);
-  }
-
-  /** No more part of the host's load. */
-  release(): void {
-    clearTimeout(this.#timer);
-    if (!this.#counted) return;
-    this.#counted = false;
-    this.host.activeRequests--;
-  }
-
-  cancel(): void {
-    if (this.#cancelled) return;
-    this.#cancelled = true;
-    this.release();
-    this.#pool.cancel(this);
-    this.stream?.reset("cancelled");
-    this.stream = undefined;
-  }
 }

@@ -3,6 +3,7 @@ import type { Host } from "../cluster/host.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
 import { Forwarder } from "./forwarder.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
 
 /** Where and how one request is to be forwarded. */
 export interface ForwardPlan {
@@ -10,9 +11,14 @@ export interface ForwardPlan {
   readonly servicePort: number;
   /** 0: none. */
   readonly timeoutMs: number;
+  /** Retries at most, under the conditions of `retry`. */
   readonly attempts: number;
+  /** Undefined: on 5xx and whatever ends without an answer. */
+  readonly retry?: RetryPolicy | undefined;
   /** 0: none. */
   readonly perTryTimeoutMs: number;
+  /** Chooses the instance where the balancer hashes; undefined: any. */
+  readonly hash?: number | undefined;
   readonly onHost?: (host: Host) => void;
 }
 
@@ -28,7 +34,9 @@ export class RouterFilter implements Filter {
 
   onRequest(exchange: Exchange): "wait" {
     const plan = this.#plan(exchange);
-    if (plan !== undefined) new Forwarder(exchange, plan).start();
+    if (plan === undefined) return "wait";
+    exchange.record.upstreamCluster = plan.cluster.name;
+    new Forwarder(exchange, plan).start();
     return "wait";
   }
 }

@@ -12,6 +12,10 @@ export class TelemetryFilter implements Filter {
   }
 
   onComplete(exchange: Exchange): void {
-    for (const sink of this.#sinks) sink(exchange.record);
+    this.onRefused(exchange.record);
+  }
+
+  onRefused(record: RequestRecord): void {
+    for (const sink of this.#sinks) sink(record);
   }
 }

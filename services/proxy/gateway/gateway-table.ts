@@ -1,17 +1,39 @@
 import { errorMessage } from "../../../shared/base/index.ts";
 import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
-import { GatewayConfig, tableKey } from "../../../shared/wire/index.ts";
+import { GatewayConfig, type GatewayRoute as RouteMessage, tableKey } from "../../../shared/wire/index.ts";
 import type { Directory } from "../mesh/directory.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
-import { type Condition, compileCondition } from "../route/service-route.ts";
+import { MESH, whyNotFor } from "../route/caller.ts";
+import { compileConditions } from "../route/condition.ts";
+import type { Matchable } from "../route/matching.ts";
+import { RouteTable } from "../route/route-table.ts";
+import { UNKNOWN_PEER } from "../stream/record.ts";
+
+/** The port that it has in the mesh's eyes, whichever it listens on. */
+export const GATEWAY_PORT = 80;
 
 /** Where a gateway sends requests that satisfy the conditions. */
-export interface GatewayRoute {
+export interface GatewayRoute extends Matchable {
   readonly rule: string;
-  readonly conditions: readonly Condition[];
   readonly entry: ServiceEntry;
   /** Undefined: the service's only port, or 80. */
   readonly port: number | undefined;
+}
+
+/** Whoever calls from outside is of no service: rules for certain callers are for none of them. */
+export function compileGatewayRoutes(
+  routes: readonly RouteMessage[],
+  names: readonly string[],
+  entryOf: (namespace: string, service: string) => ServiceEntry,
+): GatewayRoute[] {
+  return routes
+    .filter(({ match }) => whyNotFor(match, UNKNOWN_PEER, names) === undefined)
+    .map(({ rule, match, destination, port }) => ({
+      rule,
+      conditions: compileConditions(match),
+      entry: entryOf(destination?.namespace ?? "", destination?.service ?? ""),
+      port: port || undefined,
+    }));
 }
 
 /**
@@ -21,19 +43,22 @@ export interface GatewayRoute {
 export class GatewayTable {
   readonly #follow: Follow;
   readonly #directory: Directory;
-  #routes: readonly GatewayRoute[] = [];
+  /** What it answers to in rules. */
+  readonly #names: readonly string[];
+  #routes = new RouteTable<GatewayRoute>([]);
   /** Also those of routes that never came into force. */
   readonly #pinned = new Set<ServiceEntry>();
   #waiting: (() => void)[] = [];
 
   constructor(gateways: TableFollower, directory: Directory, namespace: string, name: string) {
     this.#directory = directory;
+    this.#names = gatewayNames(namespace, name);
     this.#follow = gateways.follow(tableKey(namespace, name));
     this.#follow.onChange(() => this.#rebuild());
     this.#rebuild();
   }
 
-  get routes(): readonly GatewayRoute[] {
+  get routes(): RouteTable<GatewayRoute> {
     return this.#routes;
   }
 
@@ -46,15 +71,9 @@ export class GatewayTable {
     }
     try {
       const config = GatewayConfig.decode(value);
-      const routes = config.routes.map((route): GatewayRoute => {
-        const { namespace = "", service = "" } = route.destination ?? {};
-        return {
-          rule: route.rule,
-          conditions: (route.match?.headers ?? []).map(compileCondition),
-          entry: this.#pin(namespace, service),
-          port: route.port || undefined,
-        };
-      });
+      const routes = compileGatewayRoutes(config.routes, this.#names, (namespace, service) =>
+        this.#pin(namespace, service),
+      );
       const unknown = routes.find((route) => !route.entry.loaded);
       if (unknown !== undefined) {
         const { name, namespace } = unknown.entry;
@@ -80,7 +99,7 @@ export class GatewayTable {
   }
 
   #swap(routes: readonly GatewayRoute[]): void {
-    this.#routes = routes;
+    this.#routes = new RouteTable(routes);
     const needed = new Set(routes.map((route) => route.entry));
     for (const entry of this.#pinned) {
       if (needed.has(entry)) continue;
@@ -88,4 +107,9 @@ export class GatewayTable {
       this.#directory.unpin(entry);
     }
   }
+}
+
+/** A gateway is a caller of the mesh's services too, so that a service's rules for the mesh hold for what it lets in. */
+export function gatewayNames(namespace: string, name: string): readonly string[] {
+  return [MESH, `${namespace}/${name}`];
 }

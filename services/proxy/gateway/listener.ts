@@ -1,18 +1,27 @@
 import { createServer } from "node:net";
 import type { Clock } from "../../../shared/base/index.ts";
-import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
 import { Http1ServerConnection } from "../codec/http1-server.ts";
+import { DEFAULT_HTTP1, type Http1Settings } from "../codec/http1-settings.ts";
 import { Exchange } from "../filter/exchange.ts";
 import type { Filter } from "../filter/filter.ts";
+import { tellRefused } from "../filter/refused.ts";
 import { Listener } from "../listener.ts";
+import { addressesOf } from "../stream/addresses.ts";
 import { type Peer, RequestRecord, UNKNOWN_PEER } from "../stream/record.ts";
 
 /** Plain HTTP from outside the mesh. */
-export function createGatewayListener(self: Peer, stack: readonly Filter[], clock: Clock): Listener {
+export function createGatewayListener(
+  self: Peer,
+  stack: readonly Filter[],
+  clock: Clock,
+  settings: Http1Settings = DEFAULT_HTTP1,
+): Listener {
   const server = createServer((socket) => {
+    const addresses = addressesOf(socket);
     const source: Peer = { ...UNKNOWN_PEER, ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
     const connection = new Http1ServerConnection(socket, {
-      limits: DEFAULT_LIMITS,
+      settings,
+      clock,
       scheme: "http",
       acceptConnect: false,
       onRequest(head, end, stream) {
@@ -23,10 +32,12 @@ export function createGatewayListener(self: Peer, stack: readonly Filter[], cloc
           new RequestRecord("outbound", head, self, UNKNOWN_PEER, false),
           stack,
         );
+        exchange.record.downstream = addresses;
         exchange.edgeSource = source;
         exchange.resume();
         return exchange;
       },
+      onRefused: (error) => tellRefused(stack, error, "outbound", self, UNKNOWN_PEER, addresses),
     });
     listener.add(connection);
   });

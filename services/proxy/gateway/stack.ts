@@ -1,23 +1,38 @@
+import type { Clock } from "../../../shared/base/index.ts";
+import { CorsFilter } from "../filter/cors.ts";
+import { EdgeHeadersFilter } from "../filter/edge-headers.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import { FaultFilter } from "../filter/fault.ts";
 import type { Filter } from "../filter/filter.ts";
+import { OverloadFilter, type OverloadState } from "../filter/overload.ts";
 import { type CheckRequestPolicy, PolicyFilter } from "../filter/policy.ts";
+import { RateLimitFilter } from "../filter/rate-limit.ts";
 import { RequestIdFilter } from "../filter/request-id.ts";
 import { RouterFilter } from "../filter/router.ts";
 import { TelemetryFilter } from "../filter/telemetry.ts";
+import { TraceFilter } from "../filter/trace.ts";
+import { UpstreamTimeFilter } from "../filter/upstream-time.ts";
 import type { Directory, Lookup } from "../mesh/directory.ts";
 import { forwardByRoute } from "../outbound/forward.ts";
 import { routeTo } from "../outbound/resolve.ts";
-import { matchRoute } from "../route/service-route.ts";
 import { type Peer, RequestRecord } from "../stream/record.ts";
-import type { GatewayTable } from "./gateway-table.ts";
+import type { Tracer } from "../trace/tracer.ts";
+import { GATEWAY_PORT, type GatewayTable } from "./gateway-table.ts";
 
 export interface GatewayOptions {
   readonly self: Peer;
   readonly table: GatewayTable;
   readonly directory: Directory;
   readonly check: CheckRequestPolicy;
+  readonly overload: OverloadState;
+  readonly clock: Clock;
   readonly sinks: readonly ((record: RequestRecord) => void)[];
+  /** Of the other view of the same requests: from outside to the gateway. */
+  readonly edgeSinks: readonly ((record: RequestRecord) => void)[];
+  /** Proxies in front of this one whose x-forwarded-for is believed. */
+  readonly trustedHops: number;
+  /** Undefined: trace headers pass as they are. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The way of a request from outside: judged as one to the gateway itself, forwarded as the gateway's own. */
@@ -29,13 +44,19 @@ export function gatewayStack(options: GatewayOptions): readonly Filter[] {
       name: "edge-telemetry",
       onComplete(exchange) {
         const record = edge.finished(exchange);
-        for (const sink of options.sinks) sink(record);
+        for (const sink of options.edgeSinks) sink(record);
       },
     },
+    new OverloadFilter(options.overload),
+    new EdgeHeadersFilter(options.trustedHops),
     new RequestIdFilter(false),
+    ...(options.tracer === undefined ? [] : [new TraceFilter(options.tracer, "send")]),
     new PolicyFilter(options.check, (exchange) => edge.of(exchange)),
     new GatewayRouteFilter(options),
+    new CorsFilter(),
+    new RateLimitFilter(options.clock),
     new FaultFilter(),
+    new UpstreamTimeFilter(),
     new RouterFilter((exchange) =>
       exchange.route === undefined ? undefined : forwardByRoute(exchange, exchange.route),
     ),
@@ -87,7 +108,7 @@ class GatewayRouteFilter implements Filter {
   }
 
   onRequest(exchange: Exchange): "continue" | "wait" {
-    const route = matchRoute(this.#options.table.routes, exchange.head);
+    const route = this.#options.table.routes.match(exchange.head, GATEWAY_PORT);
     if (route === undefined) {
       exchange.reply(404, "route_not_found", "NR", "");
       return "wait";

@@ -2,16 +2,26 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
 import type { Hello } from "../../../shared/wire/index.ts";
-import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
 import { Http1ServerConnection } from "../codec/http1-server.ts";
+import { DEFAULT_HTTP1, type Http1Settings } from "../codec/http1-settings.ts";
 import { Exchange } from "../filter/exchange.ts";
 import type { Filter } from "../filter/filter.ts";
+import { tellRefused } from "../filter/refused.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import { parseSpiffe, spiffeIdOf } from "../identity/peer.ts";
 import { Listener } from "../listener.ts";
+import { addressesOf } from "../stream/addresses.ts";
 import { type Peer, RequestRecord } from "../stream/record.ts";
 import { decodeHello, MAX_HELLO_BYTES } from "../tls/hello.ts";
 import { LATEEN_ALPN, NO_RESUMPTION } from "../tls/settings.ts";
+import { clientCertificateElement } from "./client-certificate.ts";
+
+/** Who has proved to be at the other end. */
+interface Caller {
+  readonly principal: string;
+  /** His certificate, as x-forwarded-client-cert tells it. */
+  readonly element: string;
+}
 
 /** From the TCP connection to the end of Hello. */
 const HANDSHAKE_MS = 10_000;
@@ -20,6 +30,7 @@ export interface InboundListenerOptions {
   readonly self: Peer;
   readonly stack: readonly Filter[];
   readonly clock: Clock;
+  readonly settings?: Http1Settings;
   readonly log: Logger;
   /** Whether this workload is an instance of the service that a caller means. */
   isOwnService(service: string): boolean;
@@ -95,7 +106,8 @@ export class InboundListener {
       }
       if (greeting === undefined) return;
       done();
-      this.#serve(socket, greeting.hello, principal, expiresMs, received.subarray(greeting.next));
+      const element = clientCertificateElement(this.#options.self.principal, certificate, principal);
+      this.#serve(socket, greeting.hello, { principal, element }, expiresMs, received.subarray(greeting.next));
     };
     const done = (): void => {
       clearTimeout(timer);
@@ -108,8 +120,9 @@ export class InboundListener {
     socket.on("close", done);
   }
 
-  #serve(socket: TLSSocket, hello: Hello, principal: string, expiresMs: number, rest: Buffer): void {
-    const { self, stack } = this.#options;
+  #serve(socket: TLSSocket, hello: Hello, { principal, element }: Caller, expiresMs: number, rest: Buffer): void {
+    const { self, stack, clock, settings = DEFAULT_HTTP1 } = this.#options;
+    const addresses = addressesOf(socket);
     if (hello.protocol !== "http/1.1" || !this.#options.isOwnService(hello.service)) {
       socket.destroy();
       return;
@@ -130,7 +143,8 @@ export class InboundListener {
     };
     const destination: Peer = { ...self, port: hello.port };
     const connection = new Http1ServerConnection(socket, {
-      limits: DEFAULT_LIMITS,
+      settings,
+      clock,
       scheme: "http",
       acceptConnect: false,
       onRequest(head, end, stream) {
@@ -142,9 +156,12 @@ export class InboundListener {
           stack,
         );
         exchange.servicePort = hello.port;
+        exchange.clientCertificate = element;
+        exchange.record.downstream = addresses;
         exchange.resume();
         return exchange;
       },
+      onRefused: (error) => tellRefused(stack, error, "inbound", source, destination, addresses),
     });
     this.listener.add(connection, expiresMs);
     if (rest.length > 0) connection.unshift(rest);

@@ -26,9 +26,7 @@ export type Lookup =
 const ABSENT: Lookup = { state: "absent" };
 const UNAVAILABLE: Lookup = { state: "unavailable" };
 
-export interface DirectoryOptions extends Omit<ServiceEntryDeps, "entry"> {
-  readonly clock: Clock;
-}
+export type DirectoryOptions = Omit<ServiceEntryDeps, "entry">;
 
 export class Directory {
   readonly #entries = new Map<string, ServiceEntry>();
@@ -115,7 +113,7 @@ export class Directory {
     const needed = new Set<ServiceEntry>(this.#pinned);
     for (const entry of this.#entries.values()) for (const dependency of entry.dependencies) needed.add(dependency);
     for (const [key, entry] of this.#entries) {
-      for (const host of entry.hosts) host.sweep(now);
+      entry.sweep(now);
       const limit = entry.absent ? NEGATIVE_MS : IDLE_MS;
       if (needed.has(entry) || now - entry.lastUsedMs < limit) continue;
       this.#entries.delete(key);

@@ -50,14 +50,6 @@ export class PlanBook<C> {
     await follow.ready(timeoutMs).catch(() => undefined);
   }
 
-  /** Stops following a service's plan. */
-  forget(namespace: string, service: string): void {
-    const key = tableKey(namespace, service);
-    this.#follows.get(key)?.close();
-    this.#follows.delete(key);
-    this.#entries.delete(key);
-  }
-
   #follow(key: string): Follow {
     const follow = this.#plans.follow(key);
     this.#follows.set(key, follow);

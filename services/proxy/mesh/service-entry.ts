@@ -1,19 +1,22 @@
-import { errorMessage } from "../../../shared/base/index.ts";
+import { type Clock, errorMessage } from "../../../shared/base/index.ts";
 import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
 import {
+  type Destination,
   type Endpoint,
   EndpointSet,
-  type Route,
   ServiceConfig,
   type TrafficPolicy,
   tableKey,
 } from "../../../shared/wire/index.ts";
 import { Cluster } from "../cluster/cluster.ts";
-import type { PoolOptions } from "../cluster/connection-pool.ts";
+import { compilePolicy } from "../cluster/cluster-policy.ts";
 import type { Connector } from "../cluster/connector.ts";
-import { Host, type HostPort } from "../cluster/host.ts";
-import { compileRoutes, isSource } from "../route/service-route.ts";
+import type { Host } from "../cluster/host.ts";
+import { isSource } from "../route/caller.ts";
+import { RouteTable } from "../route/route-table.ts";
+import { compileRoutes, destinationsOf } from "../route/service-route.ts";
 import type { Peer } from "../stream/record.ts";
+import { HostSet } from "./host-set.ts";
 import type { ServiceSnapshot } from "./service-snapshot.ts";
 
 /**
@@ -25,10 +28,14 @@ import type { ServiceSnapshot } from "./service-snapshot.ts";
 
 export interface ServiceEntryDeps {
   readonly self: Peer;
+  /** What rules call this proxy: "mesh" by default. */
+  readonly gateways?: readonly string[];
   readonly services: TableFollower;
   readonly endpoints: TableFollower;
   readonly connector: Connector;
-  readonly pool: PoolOptions;
+  readonly clock: Clock;
+  /** This proxy's, "region/zone/sub-zone"; empty when it does not know. */
+  readonly locality?: string;
   /** Another service that a route leads to. */
   entry(namespace: string, service: string): ServiceEntry;
 }
@@ -38,6 +45,7 @@ type Labels = Readonly<Record<string, string>>;
 interface VersionCluster {
   readonly labels: Labels;
   readonly cluster: Cluster;
+  readonly hosts: HostSet;
 }
 
 export class ServiceEntry {
@@ -48,7 +56,7 @@ export class ServiceEntry {
   readonly #deps: ServiceEntryDeps;
   readonly #listeners = new Set<() => void>();
   readonly #clusters = new Map<string, VersionCluster>();
-  readonly #hosts = new Map<string, { readonly host: Host; readonly identity: string }>();
+  #endpoints: readonly Endpoint[] = [];
   #shards: Follow[] = [];
   #dependencies = new Set<ServiceEntry>();
   #unsubscribe: (() => void)[] = [];
@@ -83,8 +91,14 @@ export class ServiceEntry {
     return [...this.#clusters.values()].map((version) => version.cluster);
   }
 
+  /** Of all its clusters: an instance is a host of each that it belongs to. */
   get hosts(): Iterable<Host> {
-    return [...this.#hosts.values()].map((entry) => entry.host);
+    return [...this.#clusters.values()].flatMap(({ cluster }) => cluster.hosts);
+  }
+
+  /** Whether the mesh knows of an instance. */
+  lists(instance: string): boolean {
+    return this.#endpoints.some((endpoint) => endpoint.instance === instance);
   }
 
   /** Entries that this one keeps alive. */
@@ -103,9 +117,12 @@ export class ServiceEntry {
     const key = labelsKey(labels);
     const known = this.#clusters.get(key);
     if (known !== undefined) return known.cluster;
-    const cluster = new Cluster(`${this.name}.${this.namespace}${key === "" ? "" : `|${key}`}`);
-    this.#clusters.set(key, { labels, cluster });
-    this.#updateCluster({ labels, cluster });
+    const { connector, clock, locality = "" } = this.#deps;
+    const cluster = new Cluster(`${this.name}.${this.namespace}${key === "" ? "" : `|${key}`}`, { clock, locality });
+    const hosts = new HostSet(connector, cluster.breaker);
+    const version = { labels, cluster, hosts };
+    this.#clusters.set(key, version);
+    this.#updateCluster(version);
     return cluster;
   }
 
@@ -113,7 +130,12 @@ export class ServiceEntry {
     this.follow.close();
     for (const shard of this.#shards) shard.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    for (const { host } of this.#hosts.values()) host.close();
+    for (const { cluster } of this.#clusters.values()) cluster.close();
+  }
+
+  /** Called about once a second. */
+  sweep(nowMs: number): void {
+    for (const { cluster } of this.#clusters.values()) cluster.sweep(nowMs);
   }
 
   #onConfig(): void {
@@ -147,67 +169,23 @@ export class ServiceEntry {
 
   #onEndpoints(): void {
     if (!this.#shardsKnown) return;
-    const seen = new Set<string>();
+    const endpoints = new Map<string, Endpoint>();
     for (const shard of this.#shards) {
-      const endpoints = shard.value === undefined ? [] : EndpointSet.decode(shard.value).endpoints;
-      for (const endpoint of endpoints) {
-        seen.add(endpoint.instance);
-        this.#updateHost(endpoint);
-      }
+      const held = shard.value === undefined ? [] : EndpointSet.decode(shard.value).endpoints;
+      for (const endpoint of held) endpoints.set(endpoint.instance, endpoint);
       shard.setApplied({ epoch: shard.epoch, sequence: shard.sequence, revision: 0 });
     }
-    for (const [instance, { host }] of this.#hosts) {
-      if (seen.has(instance)) continue;
-      this.#hosts.delete(instance);
-      host.close();
-    }
+    this.#endpoints = [...endpoints.values()];
     for (const version of this.#clusters.values()) this.#updateCluster(version);
     this.#rebuild();
     // Other services may wait for just these endpoints.
     this.#changed();
   }
 
-  /** A host that only changed its health keeps its connections. */
-  #updateHost(endpoint: Endpoint): void {
-    const identity = JSON.stringify([
-      endpoint.address,
-      endpoint.ports,
-      endpoint.labels,
-      endpoint.principal,
-      endpoint.plaintext,
-    ]);
-    const known = this.#hosts.get(endpoint.instance);
-    if (known?.identity === identity) {
-      known.host.healthy = endpoint.healthy;
-      return;
-    }
-    known?.host.close();
-    const ports = new Map<number, HostPort>(
-      endpoint.ports.map((port) => [
-        port.number,
-        { address: endpoint.address, port: port.addressPort, plaintext: endpoint.plaintext },
-      ]),
-    );
-    const peer: Peer = {
-      namespace: this.namespace,
-      service: this.name,
-      host: this.#config?.host ?? "",
-      workload: endpoint.workload,
-      instance: endpoint.instance,
-      principal: endpoint.plaintext ? "" : endpoint.principal,
-      labels: endpoint.labels,
-      ip: endpoint.address,
-      port: endpoint.ports[0]?.number ?? 0,
-    };
-    const host = new Host(peer, endpoint.healthy, ports, this.#deps.connector, this.#deps.pool);
-    this.#hosts.set(endpoint.instance, { host, identity });
-  }
-
-  #updateCluster({ labels, cluster }: VersionCluster): void {
-    const hosts = [...this.#hosts.values()]
-      .map((entry) => entry.host)
-      .filter((host) => hasLabels(host.peer.labels, labels));
-    cluster.update(hosts, this.#policyFor(labels)?.loadBalancing || "ROUND_ROBIN");
+  #updateCluster({ labels, cluster, hosts }: VersionCluster): void {
+    const service = { namespace: this.namespace, service: this.name, host: this.#config?.host ?? "" };
+    const endpoints = this.#endpoints.filter((endpoint) => hasLabels(endpoint.labels, labels));
+    cluster.update(hosts.update(service, endpoints), compilePolicy(this.#policyFor(labels)));
   }
 
   /** Labels must be equal, not a part: a policy for all versions is not one for each of them. */
@@ -244,7 +222,14 @@ export class ServiceEntry {
         name: config.name,
         host: config.host,
         ports: new Map(config.ports.map((port) => [port.number, port.protocol])),
-        routes: compileRoutes(config.routes, this.#deps.self, (route, index) => this.#clusterOf(route, index)),
+        routes: new RouteTable(
+          compileRoutes(
+            config.routes,
+            this.#deps.self,
+            (destination) => this.#clusterOf(destination),
+            this.#deps.gateways,
+          ),
+        ),
         serviceAccounts: new Set(config.serviceAccounts),
         config,
       };
@@ -263,8 +248,7 @@ export class ServiceEntry {
     let missing: string | undefined;
     const dependencies = new Set<ServiceEntry>();
     for (const route of config.routes) {
-      for (const { destination } of route.destinations) {
-        if (destination === null || destination === undefined) continue;
+      for (const destination of destinationsOf(route)) {
         if (destination.namespace === this.namespace && destination.service === this.name) continue;
         const other = this.#deps.entry(destination.namespace, destination.service);
         if (!dependencies.has(other)) dependencies.add(other);
@@ -290,8 +274,7 @@ export class ServiceEntry {
     for (const other of dependencies) this.#unsubscribe.push(other.onChange(() => this.#rebuild()));
   }
 
-  #clusterOf(route: Route, index: number): Cluster {
-    const destination = route.destinations[index]?.destination;
+  #clusterOf(destination: Destination | null | undefined): Cluster {
     if (destination === null || destination === undefined) return this.cluster({});
     if (destination.namespace === this.namespace && destination.service === this.name)
       return this.cluster(destination.labels);

@@ -1,4 +1,5 @@
 import type { ServiceConfig } from "../../../shared/wire/index.ts";
+import type { RouteTable } from "../route/route-table.ts";
 import type { ServiceRoute } from "../route/service-route.ts";
 
 /** What this proxy knows of one service, at one moment: replaced as a whole, never changed. */
@@ -8,7 +9,7 @@ export interface ServiceSnapshot {
   readonly host: string;
   /** Service port -> protocol. */
   readonly ports: ReadonlyMap<number, string>;
-  readonly routes: readonly ServiceRoute[];
+  readonly routes: RouteTable<ServiceRoute>;
   /** SPIFFE ids that may serve it. */
   readonly serviceAccounts: ReadonlySet<string>;
   readonly config: ServiceConfig;

@@ -1,56 +1,66 @@
 import type { Exchange } from "../filter/exchange.ts";
+import { sendMirrors } from "../filter/mirror.ts";
+import { retryAsAsked } from "../filter/retry-policy.ts";
+import { MAX_HEADER_RETRIES, MAX_HEADER_TIMEOUT_MS } from "../filter/route-overrides.ts";
 import type { ForwardPlan } from "../filter/router.ts";
-import { pathOf, type ServiceRoute } from "../route/service-route.ts";
+import { applyHeaderEdits } from "../route/header-edits.ts";
+import type { LocalAnswer } from "../route/local-answer.ts";
+import type { ServiceRoute } from "../route/service-route.ts";
 
-/** What a header may raise a limit to. */
-const MAX_HEADER_TIMEOUT_MS = 3_600_000;
-const MAX_HEADER_RETRIES = 10;
+/** Tells the application how often the request has been sent. */
+const ATTEMPT_COUNT = "x-envoy-attempt-count";
 
-/** Carries out the chosen route: redirects at once, or rewrites and says where to forward. */
+/** Carries out the chosen route: answers at once, or changes the request and says where to forward it. */
 export function forwardByRoute(exchange: Exchange, route: ServiceRoute): ForwardPlan | undefined {
-  const { config } = route;
-  if (config.redirect !== null && config.redirect !== undefined) {
-    const { head } = exchange;
-    const authority = config.redirect.authority || head.authority;
-    const path = config.redirect.uri || head.path;
-    exchange.reply(302, "direct_response", "", "", { location: `${head.scheme}://${authority}${path}` });
+  if (route.answerEdits !== undefined && route.answer !== undefined) exchange.editResponse(route.answerEdits);
+  if (route.answer !== undefined) {
+    answerHere(exchange, route.answer);
     return undefined;
   }
-  const cluster = route.clusters.next();
-  if (cluster === undefined) {
+  const target = route.targets.next();
+  if (target === undefined) {
     exchange.reply(503, "cluster_not_found", "NC", "the route has no destination");
     return undefined;
   }
-  const { timeout, retry } = config;
-  const timeoutMs = fromHeader(exchange, timeout?.overrideHeader, timeout?.timeoutMs ?? 0, MAX_HEADER_TIMEOUT_MS);
-  const attempts = fromHeader(exchange, retry?.overrideHeader, retry?.attempts ?? 0, MAX_HEADER_RETRIES);
-  rewrite(exchange, route);
-  for (const { name, value } of config.appendHeaders) exchange.head.headers.add(name, name.toLowerCase(), value);
+  const { timeout, retry } = route.config;
+  const { overrides } = exchange;
+  const timeoutMs =
+    overrides?.timeoutMs ??
+    fromHeader(exchange, timeout?.overrideHeader, timeout?.timeoutMs ?? 0, MAX_HEADER_TIMEOUT_MS);
+  // Who names conditions means at least one retry, as with Envoy.
+  const ruled = retry?.attempts ?? (overrides?.retryOn === undefined ? 0 : 1);
+  const attempts = overrides?.maxRetries ?? fromHeader(exchange, retry?.overrideHeader, ruled, MAX_HEADER_RETRIES);
+  const hash = route.hashKey?.(exchange);
+  if (target.requestEdits !== undefined) applyHeaderEdits(exchange.head.headers, target.requestEdits);
+  if (target.responseEdits !== undefined) exchange.editResponse(target.responseEdits);
+  route.rewrite?.(exchange.head);
+  if (exchange.head.upgrade !== undefined && !route.config.websocketUpgrade) exchange.head.upgrade = undefined;
+  if (target.port !== 0) exchange.servicePort = target.port;
+  if (route.mirrors !== undefined) sendMirrors(exchange, route.mirrors, timeoutMs);
   return {
-    cluster,
+    cluster: target.cluster,
     servicePort: exchange.servicePort,
     timeoutMs,
     attempts,
+    retry: overrides?.retryOn === undefined ? route.retry : retryAsAsked(overrides.retryOn, retry),
     perTryTimeoutMs: retry?.perTryTimeoutMs ?? 0,
+    hash,
     onHost: (host) => {
-      exchange.record.destination = host.peer;
-      exchange.record.mutualTls = host.peer.principal !== "";
+      const { record, head } = exchange;
+      record.destination = host.peer;
+      record.mutualTls = host.peer.principal !== "";
+      head.headers.set(ATTEMPT_COUNT, ATTEMPT_COUNT, String(record.attempts));
     },
   };
+}
+
+function answerHere(exchange: Exchange, { status, body, location }: LocalAnswer): void {
+  const extra = location === undefined ? undefined : { location: location(exchange.head) };
+  exchange.reply(status, "direct_response", "", body, extra);
 }
 
 function fromHeader(exchange: Exchange, header: string | undefined, fallback: number, max: number): number {
   if (header === undefined || header === "") return fallback;
   const given = exchange.head.headers.get(header.toLowerCase());
   return given !== undefined && /^\d{1,7}$/.test(given) ? Math.min(Number(given), max) : fallback;
-}
-
-function rewrite(exchange: Exchange, route: ServiceRoute): void {
-  const { head } = exchange;
-  const { rewrite: to } = route.config;
-  if (to === null || to === undefined) return;
-  if (to.authority !== "") head.authority = to.authority;
-  if (to.uri === "") return;
-  const matched = route.matchedPrefix ?? pathOf(head);
-  head.path = to.uri + head.path.slice(matched.length);
 }

@@ -1,17 +1,26 @@
 import { createServer } from "node:net";
 import type { Clock } from "../../../shared/base/index.ts";
-import { DEFAULT_LIMITS } from "../codec/http1-head.ts";
 import { Http1ServerConnection } from "../codec/http1-server.ts";
+import { DEFAULT_HTTP1, type Http1Settings } from "../codec/http1-settings.ts";
 import { Exchange } from "../filter/exchange.ts";
 import type { Filter } from "../filter/filter.ts";
+import { tellRefused } from "../filter/refused.ts";
 import { Listener } from "../listener.ts";
+import { addressesOf } from "../stream/addresses.ts";
 import { type Peer, RequestRecord, UNKNOWN_PEER } from "../stream/record.ts";
 
 /** The explicit proxy for the application's own requests: absolute-form, origin-form with Host, and CONNECT. */
-export function createOutboundListener(self: Peer, stack: readonly Filter[], clock: Clock): Listener {
+export function createOutboundListener(
+  self: Peer,
+  stack: readonly Filter[],
+  clock: Clock,
+  settings: Http1Settings = DEFAULT_HTTP1,
+): Listener {
   const server = createServer((socket) => {
+    const addresses = addressesOf(socket);
     const connection = new Http1ServerConnection(socket, {
-      limits: DEFAULT_LIMITS,
+      settings,
+      clock,
       scheme: "http",
       acceptConnect: true,
       onRequest(head, end, stream) {
@@ -22,9 +31,11 @@ export function createOutboundListener(self: Peer, stack: readonly Filter[], clo
           new RequestRecord("outbound", head, self, UNKNOWN_PEER, false),
           stack,
         );
+        exchange.record.downstream = addresses;
         exchange.resume();
         return exchange;
       },
+      onRefused: (error) => tellRefused(stack, error, "outbound", self, UNKNOWN_PEER, addresses),
     });
     listener.add(connection);
   });

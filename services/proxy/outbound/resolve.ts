@@ -1,9 +1,8 @@
-import { resolveHost } from "../../../shared/model/index.ts";
+import { resolveHost, type ServiceName } from "../../../shared/model/index.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import type { Filter } from "../filter/filter.ts";
 import type { Directory, Lookup } from "../mesh/directory.ts";
 import { portOf, type ServiceSnapshot } from "../mesh/service-snapshot.ts";
-import { matchRoute } from "../route/service-route.ts";
 import { UNKNOWN_PEER } from "../stream/record.ts";
 
 /** Host and port of an authority; undefined when it names no port. */
@@ -23,7 +22,7 @@ export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort
     host: snapshot.host,
     port: port ?? 0,
   };
-  const route = port === undefined ? undefined : matchRoute(snapshot.routes, exchange.head);
+  const route = port === undefined ? undefined : snapshot.routes.match(exchange.head, port);
   if (port === undefined || route === undefined) {
     exchange.reply(404, "route_not_found", "NR", "");
     return false;
@@ -41,6 +40,15 @@ export interface ResolveOptions {
   readonly policy: "ALLOW_ANY" | "REGISTRY_ONLY";
 }
 
+/** What an authority means to this proxy. */
+interface NamedHost {
+  readonly service: ServiceName | undefined;
+  readonly port: number | undefined;
+}
+
+/** An application calls few hosts again and again: what they mean is worked out once. */
+const MAX_NAMED_HOSTS = 1024;
+
 /**
  * Finds the service that a request's host names, as its caller's namespace sees it, and the route. The first request
  * for a service waits for the bus; while the bus has not answered, nothing is decided: 503, never a guess.
@@ -48,16 +56,16 @@ export interface ResolveOptions {
 export class ResolveFilter implements Filter {
   readonly name = "resolve";
   readonly #options: ResolveOptions;
+  readonly #named = new Map<string, NamedHost>();
 
   constructor(options: ResolveOptions) {
     this.#options = options;
   }
 
   onRequest(exchange: Exchange): "continue" | "wait" {
-    const { host, port } = splitAuthority(exchange.head.authority);
-    const name = resolveHost(host, this.#options.namespace);
-    if (name === undefined) return this.#outside(exchange);
-    const lookup = this.#options.directory.lookup(name.namespace, name.service);
+    const { service, port } = this.#nameOf(exchange.head.authority);
+    if (service === undefined) return this.#outside(exchange);
+    const lookup = this.#options.directory.lookup(service.namespace, service.service);
     if (lookup instanceof Promise) {
       void lookup.then((late) => {
         if (exchange.open && this.#decide(exchange, late, port) === "continue") exchange.resume();
@@ -65,6 +73,16 @@ export class ResolveFilter implements Filter {
       return "wait";
     }
     return this.#decide(exchange, lookup, port);
+  }
+
+  #nameOf(authority: string): NamedHost {
+    const known = this.#named.get(authority);
+    if (known !== undefined) return known;
+    const { host, port } = splitAuthority(authority);
+    const named: NamedHost = { service: resolveHost(host, this.#options.namespace), port };
+    if (this.#named.size >= MAX_NAMED_HOSTS) this.#named.clear();
+    this.#named.set(authority, named);
+    return named;
   }
 
   #decide(exchange: Exchange, lookup: Lookup, port: number | undefined): "continue" | "wait" {

@@ -38,6 +38,16 @@ export class WeightedChoice<T> {
     return best?.value;
   }
 
+  /** The same for the same `fraction` (0 to 1): for those who must be kept together. */
+  at(fraction: number): T | undefined {
+    let left = fraction * this.#total;
+    for (const { value, weight } of this.#items) {
+      left -= weight;
+      if (left < 0) return value;
+    }
+    return this.#items.at(-1)?.value;
+  }
+
   get values(): readonly { readonly value: T; readonly weight: number }[] {
     return this.#items;
   }

@@ -1,4 +1,7 @@
+import type { Socket } from "node:net";
+import { type ConnectionAddresses, NO_ADDRESSES } from "./addresses.ts";
 import type { HeaderList } from "./header-list.ts";
+import type { ResponseDetail, ResponseFlag } from "./response-detail.ts";
 import type { RequestHead } from "./stream.ts";
 
 /** One side of a call. */
@@ -52,9 +55,19 @@ export class RequestRecord {
   /** Envoy's response flags, comma-separated. */
   flags = "";
   /** One machine-readable reason for the answer: `via_upstream` or why the proxy made it itself. */
-  detail = "";
+  detail: ResponseDetail | "via_upstream" | "" = "";
   route = "";
+  /** Of performance.now(): when the router was reached, and when the end of a body came. */
+  forwarded = 0;
+  received = 0;
+  /** The client's connection. */
+  downstream: ConnectionAddresses = NO_ADDRESSES;
+  upstreamCluster = "";
   upstreamAddress = "";
+  /** The connection to the upstream. */
+  upstreamSocket: Socket | undefined;
+  /** Why no connection came about, in words. */
+  transportFailure = "";
   attempts = 0;
   /** gRPC code and text of a refused check. */
   checkCode = 0;
@@ -70,7 +83,7 @@ export class RequestRecord {
     this.started = performance.now();
   }
 
-  addFlag(flag: string): void {
+  addFlag(flag: ResponseFlag): void {
     this.flags = this.flags === "" ? flag : `${this.flags},${flag}`;
   }
 }

@@ -1,8 +1,9 @@
 import type { HeaderList } from "./header-list.ts";
 
 /**
- * What codecs and filters share: one request and its response as head, body chunks with back-pressure, trailers, and
- * reset with a reason. Nothing here knows a wire format.
+ * What codecs and filters share: one request and its response as head, body chunks with back-pressure, and reset with
+ * a reason. Nothing here knows a wire format. After an answer of 101 the request, which had ended, goes on: from then
+ * on both directions carry bytes of another protocol, each to its own end.
  *
  * A sender calls `sendHead`, then `sendData` until `end`, then `flush` once it has nothing more to say for now: what
  * was said before a flush leaves in one write where it fits.
@@ -15,6 +16,8 @@ export interface RequestHead {
   /** Path and query. */
   path: string;
   readonly headers: HeaderList;
+  /** The protocol that the client asks to switch to (RFC 9110 7.8). The route clears it where that is not let. */
+  upgrade?: string | undefined;
 }
 
 export interface ResponseHead {
@@ -32,6 +35,9 @@ export type ResetReason =
   | "cancelled"
   | "timeout";
 
+/** Which limit of the client's connection a request has met: its response code detail. */
+export type StreamTimeout = "stream_idle_timeout" | "request_overall_timeout";
+
 /** One end of a stream, as the other side uses it. */
 export interface MessageSink {
   /** False: wait for the peer's `onDrain` before sending more. */
@@ -46,7 +52,7 @@ export interface MessageSink {
 /** The client's side of a request: what the exchange answers into. */
 export interface DownstreamStream extends MessageSink {
   /** An interim response (1xx), sent at once. */
-  sendInterim(status: number): void;
+  sendInterim(head: ResponseHead): void;
   sendHead(head: ResponseHead, end: boolean): void;
 }
 
@@ -57,6 +63,7 @@ export interface DownstreamEvents {
   onFlush(): void;
   onDrain(): void;
   onReset(reason: ResetReason): void;
+  onTimeout(timeout: StreamTimeout): void;
   /** The response has left and the stream is done. */
   onSent(): void;
 }
@@ -70,10 +77,11 @@ export interface UpstreamStream extends MessageSink {
 
 /** What the upstream codec tells the exchange. */
 export interface UpstreamEvents {
-  onInterim(status: number): void;
+  onInterim(head: ResponseHead): void;
   onHead(head: ResponseHead, end: boolean): void;
   onData(chunk: Buffer, end: boolean): void;
   onFlush(): void;
   onDrain(): void;
-  onReset(reason: ResetReason): void;
+  /** `message`: what is wrong with what the server sent. */
+  onReset(reason: ResetReason, message?: string): void;
 }

@@ -7,7 +7,7 @@ const count = int32({ min: 0 });
 
 const simpleCb = checked(
   object({
-    maxConnections: field(count, "Connections to one service at most."),
+    maxConnections: field(count, "Connections to one service at most; 1024 by default."),
     httpMaxPendingRequests: field(count, "Requests that may wait for a connection; 1024 by default."),
     httpMaxRequests: field(count, "Requests in flight at most; 1024 by default."),
     sleepWindow: field(duration(), "How long an instance stays ejected the first time; 30 s by default."),

@@ -1,0 +1,44 @@
+import type { Clock } from "../../shared/base/index.ts";
+import type { Logger } from "../../shared/obs/index.ts";
+import type { Cluster } from "./cluster/cluster.ts";
+import type { Connector } from "./cluster/connector.ts";
+import type { ProxyConfig } from "./config.ts";
+import type { IdentityMaterial } from "./identity/material.ts";
+import type { Listeners } from "./listeners.ts";
+import type { Directory } from "./mesh/directory.ts";
+import type { Overload } from "./overload.ts";
+import type { PolicyGate } from "./policy/gate.ts";
+import type { Peer, RequestRecord } from "./stream/record.ts";
+import type { Tracer } from "./trace/tracer.ts";
+
+export type RecordSink = (record: RequestRecord) => void;
+
+/** What both kinds of proxy are made of. */
+export interface FrontendParts {
+  readonly config: ProxyConfig;
+  readonly self: Peer;
+  readonly directory: Directory;
+  readonly connector: Connector;
+  readonly gate: PolicyGate;
+  readonly overload: Overload;
+  readonly tracer: Tracer | undefined;
+  readonly listeners: Listeners;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Who wants to know of every request: metrics and reports. */
+  readonly sinks: readonly RecordSink[];
+  /** Who wants to know of every request once, whichever its views. */
+  readonly logSinks: readonly RecordSink[];
+}
+
+/** The side of a proxy that takes requests: a sidecar's two ports, or a gateway's. */
+export interface Frontend {
+  /** Name -> bound port. */
+  listen(): Promise<Record<string, number>>;
+  /** Of the application's own ports. */
+  readonly applications: Iterable<Cluster>;
+  /** The certificate has changed. */
+  renew(material: IdentityMaterial): void;
+  /** The listeners are closed by then. */
+  close(): void;
+}

@@ -1,0 +1,25 @@
+import type { Logger } from "../../shared/obs/index.ts";
+
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
+
+/** The level of a logger and of all that are made from it: a child keeps its own level, so each has to be told. */
+export class LogLevel {
+  readonly #loggers: Logger[];
+
+  /** To be made before the children. */
+  constructor(logger: Logger) {
+    this.#loggers = [logger];
+    logger.onChild = (child: Logger) => this.#loggers.push(child);
+  }
+
+  get current(): string {
+    return this.#loggers[0]?.level ?? "";
+  }
+
+  /** False when there is no such level. */
+  set(level: string): boolean {
+    if (!LEVELS.includes(level)) return false;
+    for (const logger of this.#loggers) logger.level = level;
+    return true;
+  }
+}

@@ -1,0 +1,63 @@
+import type { Endpoint } from "../../../shared/wire/index.ts";
+import type { CircuitBreaker } from "../cluster/circuit-breaker.ts";
+import type { Connector } from "../cluster/connector.ts";
+import { Host, type HostPort } from "../cluster/host.ts";
+import type { Peer } from "../stream/record.ts";
+
+interface KnownHost {
+  readonly host: Host;
+  /** What cannot change without its connections being others. */
+  readonly identity: string;
+}
+
+/** One cluster's hosts, as its endpoints come and go: a host that only changed its health or weight stays itself. */
+export class HostSet {
+  readonly #connector: Connector;
+  readonly #breaker: CircuitBreaker;
+  #hosts = new Map<string, KnownHost>();
+
+  constructor(connector: Connector, breaker: CircuitBreaker) {
+    this.#connector = connector;
+    this.#breaker = breaker;
+  }
+
+  /** The hosts of these endpoints; the others end with their requests. */
+  update(service: Pick<Peer, "namespace" | "service" | "host">, endpoints: readonly Endpoint[]): readonly Host[] {
+    const before = this.#hosts;
+    this.#hosts = new Map();
+    for (const endpoint of endpoints) {
+      const { address, ports, labels, principal, plaintext, locality } = endpoint;
+      const identity = JSON.stringify([address, ports, labels, principal, plaintext, locality]);
+      const known = before.get(endpoint.instance);
+      const entry = known?.identity === identity ? known : { host: this.#create(service, endpoint), identity };
+      entry.host.healthy = endpoint.healthy;
+      entry.host.weight = endpoint.weight || 1;
+      this.#hosts.set(endpoint.instance, entry);
+    }
+    for (const [instance, { host }] of before) if (this.#hosts.get(instance)?.host !== host) host.close();
+    return [...this.#hosts.values()].map(({ host }) => host);
+  }
+
+  #create(service: Pick<Peer, "namespace" | "service" | "host">, endpoint: Endpoint): Host {
+    const { address, plaintext } = endpoint;
+    const ports = new Map<number, HostPort>(
+      endpoint.ports.map((port) => [port.number, { address, port: port.addressPort, plaintext }]),
+    );
+    const peer: Peer = {
+      ...service,
+      workload: endpoint.workload,
+      instance: endpoint.instance,
+      principal: plaintext ? "" : endpoint.principal,
+      labels: endpoint.labels,
+      ip: address,
+      port: endpoint.ports[0]?.number ?? 0,
+    };
+    return new Host({
+      peer,
+      ports,
+      locality: endpoint.locality,
+      connector: this.#connector,
+      breaker: this.#breaker,
+    });
+  }
+}

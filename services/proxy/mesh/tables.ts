@@ -1,0 +1,21 @@
+import type { Clock } from "../../../shared/base/index.ts";
+import { type Bus, TableFollower } from "../../../shared/bus/index.ts";
+import type { Logger } from "../../../shared/obs/index.ts";
+import { EndpointSet, GatewayConfig, Plan, ServiceConfig } from "../../../shared/wire/index.ts";
+
+/** What a proxy follows, by the table's name. */
+export type Tables = Readonly<Record<"service" | "endpoints" | "gateway" | "plan" | "trust", TableFollower>>;
+
+/** `name`: the proxy's, in logs. */
+export function followTables(options: { bus: Bus; clock: Clock; log: Logger; name: string }): Tables {
+  // What cannot be read is refused here, so that it is neither adopted nor saved.
+  const follow = (table: keyof Tables, decode?: (value: Uint8Array) => unknown): TableFollower =>
+    new TableFollower({ ...options, table, ...(decode !== undefined && { decode }) });
+  return {
+    service: follow("service", ServiceConfig.decode),
+    endpoints: follow("endpoints", EndpointSet.decode),
+    gateway: follow("gateway", GatewayConfig.decode),
+    plan: follow("plan", Plan.decode),
+    trust: follow("trust"),
+  };
+}

@@ -1,0 +1,95 @@
+import type { Cluster } from "./cluster/cluster.ts";
+import { http1Settings } from "./config.ts";
+import type { Frontend, FrontendParts } from "./frontend.ts";
+import type { IdentityMaterial } from "./identity/material.ts";
+import { Applications } from "./inbound/applications.ts";
+import { InboundListener } from "./inbound/listener.ts";
+import { inboundStack } from "./inbound/stack.ts";
+import { createOutboundListener } from "./outbound/listener.ts";
+import { Passthrough } from "./outbound/passthrough.ts";
+import { outboundStack } from "./outbound/stack.ts";
+
+/** A workload's proxy: one port for its application's own requests, one for those of other proxies. */
+export class Sidecar implements Frontend {
+  readonly #parts: FrontendParts;
+  readonly #applications: Applications;
+  readonly #passthrough: Passthrough;
+  readonly #inbound: InboundListener;
+  readonly #stopSweep: () => void;
+  #outboundPort: number;
+
+  constructor(parts: FrontendParts, material: IdentityMaterial) {
+    const { config, self, connector, clock, log } = parts;
+    this.#parts = parts;
+    this.#outboundPort = config.outboundPort;
+    this.#applications = new Applications(self, config.ports, connector, clock);
+    this.#passthrough = new Passthrough(
+      connector,
+      (address, port) => port === this.#outboundPort && isLoopback(address),
+    );
+    this.#stopSweep = clock.every(1_000, () => this.#passthrough.sweep(Date.now()));
+    this.#inbound = new InboundListener(
+      {
+        self,
+        stack: this.#inboundStack(),
+        clock,
+        settings: http1Settings(config),
+        log,
+        isOwnService: (name) => name === config.service,
+      },
+      material,
+    );
+  }
+
+  get applications(): Iterable<Cluster> {
+    return this.#applications.clusters;
+  }
+
+  async listen(): Promise<Record<string, number>> {
+    const { config, self, clock, listeners } = this.#parts;
+    const { inboundHost, inboundPort, outboundHost, outboundPort } = config;
+    const inbound = await listeners.open("inbound", this.#inbound.listener, inboundHost, inboundPort);
+    const outbound = createOutboundListener(self, this.#outboundStack(), clock, http1Settings(config));
+    this.#outboundPort = await listeners.open("outbound", outbound, outboundHost, outboundPort);
+    return { outbound: this.#outboundPort, inbound };
+  }
+
+  renew(material: IdentityMaterial): void {
+    this.#inbound.renew(material);
+  }
+
+  close(): void {
+    this.#stopSweep();
+    this.#passthrough.close();
+    this.#applications.close();
+  }
+
+  #inboundStack() {
+    const { gate, overload, tracer, sinks, logSinks } = this.#parts;
+    return inboundStack({
+      check: (record) => gate.check(record),
+      overload,
+      tracer,
+      sinks: [...sinks, ...logSinks],
+      application: (port) => this.#applications.get(port),
+    });
+  }
+
+  #outboundStack() {
+    const { config, directory, overload, tracer, clock, sinks, logSinks } = this.#parts;
+    return outboundStack({
+      namespace: config.namespace,
+      directory,
+      policy: config.outboundPolicy,
+      passthrough: this.#passthrough,
+      overload,
+      tracer,
+      clock,
+      sinks: [...sinks, ...logSinks],
+    });
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address === "localhost" || address === "::1" || address.startsWith("127.");
+}

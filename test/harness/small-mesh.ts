@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildCa } from "../../services/ca/app.ts";
+import { parseCaConfig } from "../../services/ca/config.ts";
+import { buildPilot } from "../../services/pilot/app.ts";
+import { parsePilotConfig } from "../../services/pilot/config.ts";
+import { buildProxy } from "../../services/proxy/app.ts";
+import { parseProxyConfig } from "../../services/proxy/config.ts";
+import { type App, type AppPorts, systemClock } from "../../shared/base/index.ts";
+import { type Bus, TableOwner } from "../../shared/bus/index.ts";
+import { Plan, type WorkloadUser, workloadUserName } from "../../shared/wire/index.ts";
+import { eventually } from "./eventually.ts";
+import { silentLog } from "./log.ts";
+import { type NatsFixture, startNats } from "./nats.ts";
+
+/** Each is `default/<service>`; the gateway is the mesh's own. */
+const GATEWAY: WorkloadUser = {
+  namespace: "istio-system",
+  serviceAccount: "istio-ingress",
+  service: "istio-ingress",
+  gateway: true,
+};
+
+/** A real mesh in one process, on a real bus: Pilot, CA, a plan that asks nothing, and proxies as they are wanted. */
+export class SmallMesh {
+  readonly nats: NatsFixture;
+  readonly folder: string;
+  readonly #apps: App[];
+  readonly #plans: TableOwner;
+
+  private constructor(nats: NatsFixture, folder: string, apps: App[], plans: TableOwner) {
+    this.nats = nats;
+    this.folder = folder;
+    this.#apps = apps;
+    this.#plans = plans;
+  }
+
+  static async start(services: readonly string[]): Promise<SmallMesh> {
+    const workloads = [...services.map(workload), GATEWAY];
+    const [nats, folder] = await Promise.all([startNats({ workloads }), mkdtemp(join(tmpdir(), "lateen-mesh-"))]);
+    const env = (user: string) => ({
+      NATS_URL: nats.url,
+      NATS_USER: user,
+      NATS_PASSWORD: nats.password(user),
+      LATEEN_DATA_DIR: join(folder, user),
+      LOG_LEVEL: "error",
+    });
+    const bus = await nats.connectStore("mixer");
+    const plans = new TableOwner({ bus, table: "plan", clock: systemClock, log: silentLog, onConflict: () => {} });
+    await plans.start();
+    await plans.set("default", Plan.encode({ revision: 1 }));
+    plans.markComplete();
+    const apps = [buildPilot(parsePilotConfig(env("pilot"), [])), buildCa(parseCaConfig(env("ca"), []))];
+    await Promise.all(apps.map((app) => app.start()));
+    return new SmallMesh(nats, folder, apps, plans);
+  }
+
+  sidecar(service: string, env: Readonly<Record<string, string>> = {}): Promise<AppPorts> {
+    return this.#proxy(workload(service), { MESH_LABELS: `app=${service},version=v1`, ...env });
+  }
+
+  gateway(env: Readonly<Record<string, string>> = {}): Promise<AppPorts> {
+    return this.#proxy(GATEWAY, { PROXY_MODE: "gateway", GATEWAY_PORT: "0", GATEWAY_HOST: "127.0.0.1", ...env });
+  }
+
+  operator(): Promise<Bus> {
+    return this.nats.connect("operator");
+  }
+
+  /** Throws unless it is accepted, at once or later. */
+  async apply(resource: object): Promise<void> {
+    const bus = await this.operator();
+    const answer = await eventually(() =>
+      bus.requestJson(bus.subjects.config("apply"), resource, { timeoutMs: 2_000 }).catch(() => undefined),
+    );
+    const [result] = (answer as { results: { outcome: string }[] }).results;
+    if (result === undefined || result.outcome === "rejected") throw new Error(JSON.stringify(answer));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#apps.splice(2).map((proxy) => proxy.stop()));
+    await Promise.all(this.#apps.map((app) => app.stop()));
+    this.#plans.stop();
+    await this.nats.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #proxy(user: WorkloadUser, env: Readonly<Record<string, string>>): Promise<AppPorts> {
+    const name = workloadUserName(user);
+    const settings = {
+      NATS_URL: this.nats.url,
+      NATS_USER: name,
+      NATS_PASSWORD: this.nats.password(name),
+      LATEEN_DATA_DIR: join(this.folder, name),
+      LOG_LEVEL: "error",
+      MESH_NAMESPACE: user.namespace,
+      MESH_SERVICE_ACCOUNT: user.serviceAccount,
+      MESH_SERVICE: user.service,
+      MESH_INSTANCE: `${user.service}-1`,
+      INBOUND_HOST: "127.0.0.1",
+      DRAIN_MIN_MS: "0",
+      DRAIN_MAX_MS: "0",
+      ...Object.fromEntries(["OUTBOUND", "INBOUND", "ADMIN", "HEALTH", "METRICS"].map((port) => [`${port}_PORT`, "0"])),
+      ...env,
+    };
+    const app = buildProxy(parseProxyConfig(settings, []));
+    this.#apps.push(app);
+    return await app.start();
+  }
+}
+
+function workload(service: string): WorkloadUser {
+  return { namespace: "default", serviceAccount: service, service };
+}
