@@ -98,6 +98,27 @@ describe("the reporter", () => {
     return { reporter: result, hit: (code) => result.record(plan, "inbound", { code }) };
   };
 
+  test("a flush sends what waits when it begins: what comes meanwhile merges for the next one", async () => {
+    const bus = await nats.connect("mixer");
+    const { reporter: own, hit } = reporter();
+    let batches = 0;
+    const busy = bus.serve(bus.subjects.allReports(), (message) => {
+      batches++;
+      hit(500 + batches);
+      return protoReply(ReportAck, { replica: "", sequence: message.decode(ReportBatch).sequence });
+    });
+    cleanups.push(() => busy.close());
+    await bus.flush();
+    hit(200);
+    await own.flush();
+    assert.equal(batches, 1);
+    assert.equal(own.waiting, 1);
+    busy.close();
+    await mixer("a");
+    await own.flush();
+    assert.deepEqual(requests(deliveries), 1);
+  });
+
   test("stays with the replica that acknowledged", async () => {
     await mixer("a");
     await mixer("b");

@@ -60,6 +60,8 @@ export interface ReporterOptions<R> extends RowTableOptions {
 interface PendingBatch {
   readonly message: Input<typeof ReportBatch>;
   readonly sequence: number;
+  /** Rows that left the table for it, those that did not fit into any message too. */
+  readonly rows: number;
   /** Reports lost if it is given up. */
   readonly reports: number;
   /** Times that the present replica did not answer. */
@@ -156,13 +158,15 @@ export class Reporter<R> {
     });
   }
 
-  /** Never rejects. */
+  /** What waits when it begins; under load something new always does, and belongs to the next one. Never rejects. */
   async #flush(): Promise<void> {
-    for (;;) {
+    let left = this.waiting;
+    while (left > 0) {
       this.#pending ??= this.#cut();
       const pending = this.#pending;
       if (pending === undefined) return;
       if (!(await this.#deliver(pending))) return;
+      left -= pending.rows;
       if (this.#pending === pending) this.#pending = undefined;
     }
   }
@@ -218,10 +222,12 @@ export class Reporter<R> {
     const rows: ReportRowInput[] = [];
     let bytes = 0;
     let reports = 0;
+    let taken = 0;
     while (rows.length < MAX_BATCH_ROWS && bytes + words.bytes < MAX_BATCH_BYTES) {
       if (this.#taken.length === 0) this.#taken = this.#table.take(MAX_BATCH_ROWS).reverse();
       const row = this.#taken.pop();
       if (row === undefined) break;
+      taken++;
       if (row.textChars > MAX_ROW_CHARS) {
         this.#lost += row.count;
         this.#options.log.warn("a report row is too large for a message and is dropped");
@@ -236,7 +242,7 @@ export class Reporter<R> {
     if (rows.length === 0) return undefined;
     const sequence = ++this.#sequence;
     const message = { bootId: this.#bootId, sequence, dropped: this.dropped >>> 0, words: words.words, rows };
-    return { message, sequence, reports, silences: 0 };
+    return { message, sequence, rows: taken, reports, silences: 0 };
   }
 
   #giveUp(): number {
