@@ -170,3 +170,15 @@ export function onHeads(socket: Socket, onHead: (head: string) => void): void {
     }
   });
 }
+
+/** Sends bytes over a connection of their own, and resolves to what came back before it ended. */
+export function exchange(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = "";
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    socket.setEncoding("latin1");
+    socket.on("data", (chunk: string) => (received += chunk));
+    socket.on("error", reject);
+    socket.on("close", () => resolve(received));
+  });
+}

@@ -1,28 +1,16 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type AppPorts, MeshError } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
 import { eventually } from "../harness/index.ts";
+import { exchange } from "../harness/raw-http.ts";
 import { Application } from "../harness/routing-proxy.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
 
 const CALLER = "spiffe://cluster.local/ns/default/sa/caller";
 const SERVED = "spiffe://cluster.local/ns/default/sa/reviews";
-
-/** Sends raw bytes and resolves to what came back before the connection ended. */
-function exchange(port: number, text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let received = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write(text));
-    socket.setEncoding("latin1");
-    socket.on("data", (chunk: string) => (received += chunk));
-    socket.on("error", reject);
-    socket.on("close", () => resolve(received));
-  });
-}
 
 const getThrough = (port: number, path: string, headers = ""): Promise<string> =>
   exchange(port, `GET ${path} HTTP/1.1\r\nHost: reviews:9080\r\n${headers}Connection: close\r\n\r\n`);
