@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type AppPorts, MeshError } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
+import { Application } from "../harness/application.ts";
 import { eventually } from "../harness/index.ts";
-import { exchange } from "../harness/raw-http.ts";
-import { Application } from "../harness/routing-proxy.ts";
+import { exchange } from "../harness/raw-client.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
 
 const CALLER = "spiffe://cluster.local/ns/default/sa/caller";

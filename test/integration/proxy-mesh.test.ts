@@ -9,7 +9,7 @@ import { IdentityFile } from "../../services/proxy/identity/state-file.ts";
 import { encodeHello } from "../../services/proxy/tls/hello.ts";
 import { GatewayConfig, type ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 import { eventually, freePort } from "../harness/index.ts";
-import { RawClient } from "../harness/raw-http.ts";
+import { RawClient } from "../harness/raw-client.ts";
 import { type Answer, type Sidecar, type SidecarMesh, startSidecarMesh } from "../harness/sidecars.ts";
 
 const workload = (service: string) => ({ namespace: "default", serviceAccount: service, service });
@@ -183,10 +183,9 @@ describe("two sidecars", () => {
   });
 
   test("refuse plain text on the inbound port", async () => {
-    const plain = await RawClient.open(reviews.port("inbound"));
+    const plain = await RawClient.to(reviews.port("inbound"));
     plain.send("GET /plain HTTP/1.1\r\nHost: reviews\r\n\r\n");
-    await plain.ended();
-    assert.doesNotMatch(plain.received, /HTTP/);
+    assert.doesNotMatch(await plain.untilClosed(), /HTTP/);
     assert.equal(askedFor("/plain"), 0);
   });
 
@@ -311,7 +310,7 @@ describe("two sidecars", () => {
   });
 
   test("cancel the request at the application when the caller goes", async () => {
-    const client = await RawClient.open(caller.port("outbound"));
+    const client = await RawClient.to(caller.port("outbound"));
     const before = application.asked.length;
     client.send("GET /slow HTTP/1.1\r\nHost: reviews\r\n\r\n");
     await eventually(() => application.asked.length > before);
@@ -413,7 +412,7 @@ describe("under load", () => {
     assert.deepEqual(failures, []);
     assert.ok(total > 200, `${total} requests`);
     assert.ok(took >= 690, `served on until it was gone from the endpoints: ${took} ms`);
-    const refused = await RawClient.open(leaves.port("inbound")).catch(() => undefined);
+    const refused = await RawClient.to(leaves.port("inbound")).catch(() => undefined);
     assert.equal(refused, undefined, "nobody listens any more");
     await mesh.stopSidecar(caller);
     await mesh.stopSidecar(stays);
@@ -473,7 +472,7 @@ describe("a gateway", () => {
   });
 
   test("follows nothing because of a Host from outside", async () => {
-    const client = await RawClient.open(gateway.port("gateway"));
+    const client = await RawClient.to(gateway.port("gateway"));
     client.send(
       "GET /other HTTP/1.1\r\nHost: details.default\r\n\r\nGET http://ratings/ HTTP/1.1\r\nHost: ratings\r\n\r\n",
     );

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RouteInput } from "../../shared/wire/index.ts";
+import type { Respond } from "../harness/application.ts";
 import { eventually } from "../harness/eventually.ts";
-import { type Respond, withRoutes } from "../harness/routing-proxy.ts";
+import { withRoutes } from "../harness/with-routes.ts";
 
 const to = (service: string) => ({ destination: { namespace: "default", service } });
 const ok: Respond = () => ({ body: "ok" });

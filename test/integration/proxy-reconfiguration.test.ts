@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import type { AppPorts } from "../../shared/base/index.ts";
 import { eventually } from "../harness/index.ts";
 import { KeepAliveLoad, mixedRequest } from "../harness/keep-alive-load.ts";
-import { exchange } from "../harness/raw-http.ts";
+import { exchange } from "../harness/raw-client.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
 import { Workload } from "../harness/workload.ts";
 

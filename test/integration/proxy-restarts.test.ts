@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { eventually } from "../harness/index.ts";
 import { KeepAliveLoad, mixedRequest } from "../harness/keep-alive-load.ts";
-import { exchange } from "../harness/raw-http.ts";
+import { exchange } from "../harness/raw-client.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
 import { Workload } from "../harness/workload.ts";
 
