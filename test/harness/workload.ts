@@ -20,6 +20,7 @@ export class Workload {
   readonly #env: Readonly<Record<string, string>>;
   #application: Child | undefined;
   #sidecar: Child | undefined;
+  #ports: Readonly<Record<string, number>> = {};
 
   /** `env`: settings of the sidecar beside those of the mesh. */
   constructor(mesh: SmallMesh, service: string, instance: string, env: Readonly<Record<string, string>> = {}) {
@@ -38,8 +39,20 @@ export class Workload {
       MESH_INSTANCE: this.instance,
       MESH_PORTS: `${SERVICE_PORT}:http=127.0.0.1:${application.ports["http"]}`,
     });
-    this.#sidecar = (await launch(SIDECAR, settings)).child;
+    const sidecar = await launch(SIDECAR, settings);
+    this.#sidecar = sidecar.child;
+    this.#ports = sidecar.ports;
     return this;
+  }
+
+  /** Asks the sidecar's admin API. */
+  admin(path: string, method = "GET"): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#ports["admin"]}${path}`, { method });
+  }
+
+  /** Whether the sidecar has ended by itself, as well as one can. */
+  get quit(): boolean {
+    return this.#sidecar?.running === false && this.#sidecar.process.exitCode === 0;
   }
 
   /** SIGTERM to the sidecar, and to the application when that has drained; throws when either ends in another way. */

@@ -37,6 +37,22 @@ describe("a mirrored request", () => {
     });
   });
 
+  test("is copied as often as the mirror's share says, each mirror by itself", async () => {
+    const routes = mirrored([
+      { ...to("half"), percent: 50 },
+      { ...to("never"), percent: 0 },
+      { ...to("always"), percent: 100 },
+    ]);
+    await withRoutes(routes, { a: ok, half: ok, never: ok, always: ok }, async (proxy, { half, never, always }) => {
+      for (let i = 0; i < 200; i++) assert.equal((await proxy.call(`/${i}`)).status, 200);
+      await eventually(() => always?.received.length === 200);
+      const copied = half?.received.length ?? 0;
+      // Five deviations of the mean.
+      assert.ok(copied > 64 && copied < 136, `${copied} of 200`);
+      assert.equal(never?.received.length, 0);
+    });
+  });
+
   test("does not feel a copy that nobody answers, refuses or takes", async () => {
     const gone = mirrored([
       { ...to("silent"), percent: 100 },

@@ -33,10 +33,17 @@ function instance(name: string): Workload {
   return workload;
 }
 
-test("instances restart, join and leave under load, and every request is answered with 200", async () => {
-  const [first, second, third] = [instance("reviews-1"), instance("reviews-2"), instance("reviews-3")];
-  await Promise.all([first.start(), second.start()]);
-  const { outbound = 0 } = await mesh.sidecar("caller");
+interface Load {
+  readonly load: KeepAliveLoad;
+  /** Resolves when the instance has answered some more requests. */
+  serves(workload: Workload): Promise<void>;
+  /** Throws unless every request was answered on the connection that it began with. */
+  end(): Promise<void>;
+}
+
+/** From a caller of its own. */
+async function startLoad(caller: string): Promise<Load> {
+  const { outbound = 0 } = await mesh.sidecar("caller", { MESH_INSTANCE: caller });
   const ready = "GET /ready HTTP/1.1\r\nHost: reviews:9080\r\nConnection: close\r\n\r\n";
   await eventually(async () => (await exchange(outbound, ready)).startsWith("HTTP/1.1 200"), { withinMs: 20_000 });
   const served = new Map<string, number>();
@@ -49,10 +56,24 @@ test("instances restart, join and leave under load, and every request is answere
       served.set(name, (served.get(name) ?? 0) + 1);
     },
   });
-  const serves = async ({ instance: name }: Workload): Promise<void> => {
-    const goal = (served.get(name) ?? 0) + SERVED;
-    await eventually(() => (served.get(name) ?? 0) >= goal, { withinMs: 20_000 });
+  return {
+    load,
+    async serves({ instance: name }) {
+      const goal = (served.get(name) ?? 0) + SERVED;
+      await eventually(() => (served.get(name) ?? 0) >= goal, { withinMs: 20_000 });
+    },
+    async end() {
+      const { failures, answered, open } = await load.stop();
+      assert.deepEqual(failures.slice(0, 10), [], `${failures.length} of ${answered} failed`);
+      assert.equal(open, CONNECTIONS, "the caller's own connections stay");
+    },
   };
+}
+
+test("instances restart, join and leave under load, and every request is answered with 200", async () => {
+  const [first, second, third] = [instance("reviews-1"), instance("reviews-2"), instance("reviews-3")];
+  await Promise.all([first.start(), second.start()]);
+  const { load, serves, end } = await startLoad("caller-1");
   try {
     for (let round = 0; round < ROUNDS; round++) {
       for (const workload of [first, second]) {
@@ -66,8 +87,23 @@ test("instances restart, join and leave under load, and every request is answere
       await load.more(200);
     }
   } finally {
-    const { failures, answered, open } = await load.stop();
-    assert.deepEqual(failures.slice(0, 10), [], `${failures.length} of ${answered} failed`);
-    assert.equal(open, CONNECTIONS, "the caller's own connections stay");
+    await end();
+  }
+});
+
+test("an instance that is drained and ended by its admin API leaves without losing a request", async () => {
+  const leaving = await instance("reviews-4").start();
+  const { load, serves, end } = await startLoad("caller-2");
+  try {
+    await serves(leaving);
+    assert.equal((await leaving.admin("/drain_listeners?graceful", "POST")).status, 200);
+    assert.equal((await leaving.admin("/ready")).status, 503);
+    await eventually(async () => (await (await leaving.admin("/listeners")).text()) === "", { withinMs: 20_000 });
+    await load.more(200);
+    assert.equal((await leaving.admin("/quitquitquit", "POST")).status, 200);
+    await eventually(() => leaving.quit, { withinMs: 20_000 });
+    await load.more(200);
+  } finally {
+    await end();
   }
 });
