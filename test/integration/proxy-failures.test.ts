@@ -53,6 +53,37 @@ describe("a kept connection that closes under a request", () => {
   });
 });
 
+describe("an idle connection", () => {
+  const keeping =
+    (timeout: number): Answer =>
+    () =>
+      ok("", `Keep-Alive: timeout=${timeout}, max=100`);
+
+  test("is given up before the time at which its server says that it closes it", async () => {
+    const server = await backend(keeping(1));
+    const caller = await proxy({ instances: [server.port] });
+    const asking = await client(caller);
+    for (let i = 0; i < 2; i++) await asking.send(POST).response();
+    assert.equal(server.connections.length, 1);
+    const startedMs = performance.now();
+    await eventually(() => {
+      caller.cluster.sweep(Date.now());
+      return caller.cluster.breaker.connections === 0;
+    });
+    assert.ok(performance.now() - startedMs > 300, "not at once either");
+  });
+
+  test("gets no request that its server might not take any more", async () => {
+    const server = await backend(keeping(0));
+    const asking = await client(await proxy({ instances: [server.port] }));
+    for (let i = 0; i < 3; i++) assert.equal((await asking.send(POST).response()).status, 200);
+    assert.equal(server.connections.length, 3);
+    server.answer = keeping(60);
+    for (let i = 0; i < 3; i++) await asking.send(POST).response();
+    assert.equal(server.connections.length, 4);
+  });
+});
+
 describe("an instance", () => {
   test("that closes its first connection is answered for with 503 and not asked again", async () => {
     const server = await backend(script("close"));
