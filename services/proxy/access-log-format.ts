@@ -1,3 +1,4 @@
+import { ORIGINAL_PATH } from "./route/rewrite.ts";
 import { addressText } from "./stream/addresses.ts";
 import type { RequestRecord } from "./stream/record.ts";
 
@@ -17,7 +18,7 @@ function jsonLine(record: RequestRecord): string {
     start_time: startTime(record),
     route_name: record.route || "-",
     method: head.method,
-    path: head.path,
+    path: askedPath(record),
     protocol: PROTOCOL,
     response_code: record.status,
     response_flags: record.flags || "-",
@@ -50,7 +51,7 @@ function jsonLine(record: RequestRecord): string {
 function textLine(record: RequestRecord): string {
   const { head } = record;
   const { headers } = head;
-  const request = quoted(`${head.method} ${head.path} ${PROTOCOL}`);
+  const request = quoted(`${head.method} ${askedPath(record)} ${PROTOCOL}`);
   const answer = [record.status, record.flags || "-", record.detail || "-", "-", quoted(record.transportFailure)];
   const amounts = [record.bytesReceived, record.bytesSent, Math.round(record.durationMs), serviceTime(record)];
   const caller = [
@@ -75,6 +76,11 @@ const PROTOCOL = "HTTP/1.1";
 
 function startTime(record: RequestRecord): string {
   return new Date(record.startedMs).toISOString();
+}
+
+/** As the caller wrote it, whatever was forwarded. */
+function askedPath({ head }: RequestRecord): string {
+  return head.headers.get(ORIGINAL_PATH) ?? head.path;
 }
 
 function upstreamLocalAddress({ upstreamSocket: socket }: RequestRecord): string {

@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { Clock } from "../../shared/base/index.ts";
+import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import { type AccessLogFormat, FORMATS, type FormatLine } from "./access-log-format.ts";
 import type { RequestRecord } from "./stream/record.ts";
 
@@ -7,13 +7,18 @@ import type { RequestRecord } from "./stream/record.ts";
 const FLUSH_MS = 1_000;
 const FLUSH_CHARS = 64 * 1024;
 
-/** One line a request. Buffered: a system call a request would cost more than the rest of the log. */
+/**
+ * One line a request. Buffered: a system call a request would cost more than the rest of the log. A log that cannot be
+ * written (its disk is full, its reader stands still) costs its lines and no request: what is lost is said once, until
+ * writing goes on.
+ */
 export class AccessLog {
   readonly #fd: number;
   readonly #ownsFd: boolean;
   readonly #format: FormatLine;
   readonly #stopTimer: () => void;
   #buffer = "";
+  #failing = false;
 
   /** `target`: a file, or `stderr`. */
   constructor(target: string, format: AccessLogFormat, clock: Clock) {
@@ -32,7 +37,14 @@ export class AccessLog {
     if (this.#buffer === "") return;
     const text = this.#buffer;
     this.#buffer = "";
-    writeSync(this.#fd, text);
+    try {
+      const bytes = Buffer.from(text, "utf8");
+      for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written);
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) process.emitWarning(`lines of the access log are lost: ${errorMessage(error)}`);
+      this.#failing = true;
+    }
   }
 
   close(): void {

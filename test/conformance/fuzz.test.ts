@@ -2,11 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { standstill } from "../harness/index.ts";
-import { CodecProxy } from "./codec-proxy.ts";
-import { mutate } from "./mutation.ts";
-import { Random } from "./random.ts";
-import { ok } from "./raw-backend.ts";
-import type { RawClient } from "./raw-client.ts";
+import { ok } from "../harness/raw-backend.ts";
+import type { RawClient } from "../harness/raw-client.ts";
 import {
   fieldOf,
   fieldsOf,
@@ -16,7 +13,10 @@ import {
   type ReadResponse,
   readRequest,
   readResponse,
-} from "./strict-reader.ts";
+} from "../harness/strict-reader.ts";
+import { CodecProxy } from "./codec-proxy.ts";
+import { mutate } from "./mutation.ts";
+import { Random } from "./random.ts";
 
 /**
  * The proxy against a second reading of the same bytes. Whatever clients and servers send, cut wherever it may be:

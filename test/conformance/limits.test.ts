@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { eventually, FakeClock } from "../harness/index.ts";
+import { ok } from "../harness/raw-backend.ts";
+import type { RawClient } from "../harness/raw-client.ts";
+import { fieldOf } from "../harness/strict-reader.ts";
 import { type CodecProxyOptions, withProxy } from "./codec-proxy.ts";
-import { ok } from "./raw-backend.ts";
-import type { RawClient } from "./raw-client.ts";
-import { fieldOf } from "./strict-reader.ts";
 
 /** What a listener grants its clients: sizes, and times on a clock that the tests move. */
 

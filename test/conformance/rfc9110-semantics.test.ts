@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually, standstill } from "../harness/index.ts";
+import { ok } from "../harness/raw-backend.ts";
+import { fieldOf } from "../harness/strict-reader.ts";
 import { withProxy } from "./codec-proxy.ts";
-import { ok } from "./raw-backend.ts";
-import { fieldOf } from "./strict-reader.ts";
 
 /** RFC 9110: hop-by-hop fields, switching protocols, CONNECT, Expect and interim answers. */
 
@@ -191,6 +191,15 @@ describe("RFC 9110 9.3.6: CONNECT to the explicit proxy", () => {
         assert.equal(await client.refusal(), status);
       }));
   }
+
+  test("with TLS inside is refused at its first bytes", () =>
+    withProxy({ listener: "outbound" }, async (_, client) => {
+      client.head("CONNECT reviews:443 HTTP/1.1", "Host: reviews:443");
+      await client.until(() => client.received === "HTTP/1.1 200 OK\r\n\r\n");
+      client.received = "";
+      client.send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc");
+      assert.equal(await client.refusal(), 400);
+    }));
 
   test("inside its own tunnel is refused", () =>
     withProxy({ listener: "outbound" }, async (_, client) => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { eventually, standstill } from "../harness/index.ts";
+import { ok } from "../harness/raw-backend.ts";
+import { fieldOf, fieldsOf, readRequest } from "../harness/strict-reader.ts";
 import { CodecProxy, withProxy } from "./codec-proxy.ts";
-import { ok } from "./raw-backend.ts";
-import { fieldOf, fieldsOf } from "./strict-reader.ts";
 
 /** RFC 9112, sections 6 and 7: where a body ends, on both sides. */
 
@@ -95,6 +96,36 @@ describe("RFC 9112 6.3: a request's body", () => {
   });
 });
 
+describe("a long body", () => {
+  const SIZE = 4 * 1024 * 1024;
+  const piece = String.fromCharCode(...Array.from({ length: 251 }, (_, i) => (i * 31) & 0xff));
+  const big = piece.repeat(Math.ceil(SIZE / piece.length)).slice(0, SIZE);
+  const chunks = `${(SIZE / 2).toString(16)}\r\n${big.slice(0, SIZE / 2)}\r\n${(SIZE / 2).toString(16)}\r\n${big.slice(SIZE / 2)}\r\n0\r\n\r\n`;
+
+  for (const [how, framed] of [
+    ["by its length", `Content-Length: ${SIZE}\r\n\r\n${big}`],
+    ["in chunks", `Transfer-Encoding: chunked\r\n\r\n${chunks}`],
+  ] as const) {
+    test(`passes unchanged both ways, ${how}, and is counted`, () =>
+      withProxy({ answer: () => undefined }, async (proxy, client) => {
+        const { backend } = proxy;
+        backend.onData = (_, connection) => {
+          const { raw, socket } = connection;
+          if (raw.length < SIZE || !raw.endsWith(framed.slice(-5))) return;
+          backend.onData = () => undefined;
+          socket.write(`HTTP/1.1 200 OK\r\n${framed}`, "latin1");
+        };
+        client.send(`${POST}${framed}`);
+        await client.until(() => client.received.length > SIZE && client.received.endsWith(framed.slice(-5)));
+        assert.ok((await client.response()).body === big, "the bytes that came back");
+        const { request } = readRequest(backend.connections[0]?.raw ?? "");
+        assert.ok(request.body === big, "the bytes that went");
+        await eventually(() => proxy.records.length === 1);
+        assert.deepEqual([proxy.last?.bytesReceived, proxy.last?.bytesSent], [SIZE, SIZE]);
+      }));
+  }
+});
+
 describe("RFC 9112 7.1: a chunked body", () => {
   const refused: readonly (readonly [string, string])[] = [
     ["a chunk longer than its size", "3\r\nabcd\r\n0\r\n\r\n"],
@@ -121,6 +152,17 @@ describe("RFC 9112 7.1: a chunked body", () => {
       assert.deepEqual(proxy.backend.faults, []);
     });
   }
+
+  test("that turns out to be none breaks off at its server, and is the client's fault", () =>
+    withProxy({ answer: () => undefined }, async (proxy, client) => {
+      const { backend } = proxy;
+      client.send(`${POST}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`);
+      await eventually(() => backend.connections[0]?.raw.includes("abc") === true);
+      client.send(`zz\r\n${NEXT}`);
+      assert.equal(await client.refusal(), 400);
+      await eventually(() => backend.connections[0]?.socket.destroyed === true);
+      assert.deepEqual([proxy.last?.flags, proxy.last?.detail], ["DPE", "http1.codec_error"]);
+    }));
 
   test("loses its extensions and trailers on the way, and nothing else", async () => {
     const client = await proxy.client();
@@ -201,6 +243,32 @@ describe("RFC 9112 6.3: an answer's body", () => {
         }
         assert.equal(backend.connections.length, 1);
       }));
+  }
+
+  for (const [what, answer, bytes] of [
+    ["many small chunks for a client that reads late", `${"400\r\n"}${"x".repeat(1024)}\r\n`.repeat(3_000), 3_072_000],
+    ["chunks whose last ones come in one read", `4e20\r\n${"x".repeat(20_000)}\r\n`.repeat(2), 40_000],
+  ] as const) {
+    test(`in ${what} leaves its connection usable`, () =>
+      withProxy(
+        {
+          maxConnections: 1,
+          answer: ({ target }) =>
+            target === "/next" ? ok("next") : `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${answer}0\r\n\r\n`,
+        },
+        async ({ backend }, client) => {
+          client.socket.pause();
+          client.head("GET / HTTP/1.1", "Host: a");
+          await eventually(() => backend.requests.length === 1);
+          await standstill(() => backend.connections[0]?.socket.bytesWritten ?? 0);
+          client.socket.resume();
+          await client.until(() => client.received.length >= bytes);
+          assert.equal((await client.response()).body.length, bytes);
+          client.send(NEXT);
+          assert.equal((await client.response()).body, "next");
+          assert.equal(backend.connections.length, 1);
+        },
+      ));
   }
 
   test("is known by the end of its connection, and the client's goes on", () =>

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually, standstill } from "../harness/index.ts";
+import { ok } from "../harness/raw-backend.ts";
+import { fieldOf } from "../harness/strict-reader.ts";
 import { withProxy } from "./codec-proxy.ts";
-import { ok } from "./raw-backend.ts";
-import { fieldOf } from "./strict-reader.ts";
 
 /** RFC 9112, section 9: connections that stay, close, carry many requests at once, and fill up. */
 
@@ -19,6 +19,29 @@ describe("RFC 9112 9.3: a connection", () => {
       const last = await client.response();
       assert.deepEqual([last.body, fieldOf(last, "connection")], ["/2", "close"]);
       assert.equal(await client.untilClosed(), "");
+    }));
+
+  test("to the server serves one client after the other", () =>
+    withProxy({}, async (proxy, client) => {
+      const { backend } = proxy;
+      for (const each of [client, await proxy.client()]) {
+        for (const target of ["/1", "/2"]) {
+          each.send(get(target));
+          assert.equal((await each.response()).body, target);
+        }
+      }
+      assert.equal(backend.connections.length, 1);
+    }));
+
+  test("that its client leaves takes the request under way with it", () =>
+    withProxy({ answer: () => undefined }, async (proxy, client) => {
+      const { backend } = proxy;
+      client.send(get("/never"));
+      await eventually(() => backend.requests.length === 1);
+      client.socket.end();
+      await eventually(() => backend.connections[0]?.socket.destroyed === true);
+      assert.deepEqual([proxy.last?.status, proxy.last?.flags], [0, "DC"]);
+      assert.equal(proxy.cluster.hosts[0]?.activeRequests, 0);
     }));
 
   test("passes on nothing that comes behind its last request", () =>
@@ -54,6 +77,14 @@ describe("RFC 9112 9.3: a connection", () => {
         assert.ok(backend.connections.every(({ raw }) => !raw.includes("smuggled")));
       },
     ));
+
+  test("whose answer came early still takes in what its client goes on sending", () =>
+    withProxy({ answer: () => undefined }, async ({ backend }, client) => {
+      backend.onData = (_, { socket }) => socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+      client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
+      for (let i = 0; i < 50; i++) client.socket.write(Buffer.alloc(65_536));
+      assert.equal((await client.response()).status, 413);
+    }));
 
   test("announces its end while it drains, after the request under way", () => {
     let answer: (() => void) | undefined;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { ok } from "../harness/raw-backend.ts";
+import { fieldOf } from "../harness/strict-reader.ts";
 import { CodecProxy, withProxy } from "./codec-proxy.ts";
-import { ok } from "./raw-backend.ts";
-import { fieldOf } from "./strict-reader.ts";
 
 /** RFC 9112, sections 2 to 5: request lines, targets, Host and field lines, as a backend gets them through a proxy. */
 
@@ -37,6 +37,17 @@ const HOST = "Host: reviews:9080";
 describe("RFC 9112 2.2, 2.3: a message", () => {
   test("may be preceded by empty lines", async () => {
     assert.equal((await passed(`\r\n\r\nGET /a HTTP/1.1\r\n${HOST}\r\n\r\n`)).target, "/a");
+  });
+
+  test("may follow an empty line that came alone, or half", async () => {
+    const client = await proxy.client();
+    for (const piece of ["\r", "\n", "\r\n", `GET /a HTTP/1.1\r\n${HOST}\r\n\r\n`]) {
+      client.send(piece);
+      // Whatever is answered meanwhile has come after the piece.
+      await passed(`GET / HTTP/1.1\r\n${HOST}\r\n\r\n`);
+    }
+    assert.equal((await client.response()).body, "/a");
+    client.close();
   });
 
   const refused: readonly (readonly [string, string, string])[] = [

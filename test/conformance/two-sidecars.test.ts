@@ -19,9 +19,9 @@ import { createOutboundListener } from "../../services/proxy/outbound/listener.t
 import { type Peer, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { systemClock } from "../../shared/base/index.ts";
 import { eventually, silentLog } from "../harness/index.ts";
-import { ok, RawBackend } from "./raw-backend.ts";
-import { RawClient } from "./raw-client.ts";
-import { fieldOf } from "./strict-reader.ts";
+import { ok, RawBackend } from "../harness/raw-backend.ts";
+import { RawClient } from "../harness/raw-client.ts";
+import { fieldOf } from "../harness/strict-reader.ts";
 
 /** The same codec twice, with mutual TLS between: a caller's outbound port, another's inbound port, an application. */
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually } from "../harness/index.ts";
+import { ok } from "../harness/raw-backend.ts";
+import { Incomplete } from "../harness/strict-reader.ts";
 import { withProxy } from "./codec-proxy.ts";
-import { ok } from "./raw-backend.ts";
-import { Incomplete } from "./strict-reader.ts";
 
 /** Servers that speak no HTTP/1.1, or more or less of it than they say. */
 

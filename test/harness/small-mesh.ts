@@ -57,11 +57,12 @@ export class SmallMesh {
   }
 
   sidecar(service: string, env: Readonly<Record<string, string>> = {}): Promise<AppPorts> {
-    return this.#proxy(workload(service), { MESH_LABELS: `app=${service},version=v1`, ...env });
+    return this.#proxy(this.settings(service, env));
   }
 
   gateway(env: Readonly<Record<string, string>> = {}): Promise<AppPorts> {
-    return this.#proxy(GATEWAY, { PROXY_MODE: "gateway", GATEWAY_PORT: "0", GATEWAY_HOST: "127.0.0.1", ...env });
+    const own = { PROXY_MODE: "gateway", GATEWAY_PORT: "0", GATEWAY_HOST: "127.0.0.1" };
+    return this.#proxy(this.#settings(GATEWAY, { ...own, ...env }));
   }
 
   operator(): Promise<Bus> {
@@ -86,24 +87,33 @@ export class SmallMesh {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #proxy(user: WorkloadUser, env: Readonly<Record<string, string>>): Promise<AppPorts> {
+  /** Settings of a proxy for that workload, by the names of their environment variables. */
+  settings(service: string, env: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+    return this.#settings(workload(service), { MESH_LABELS: `app=${service},version=v1`, ...env });
+  }
+
+  #settings(user: WorkloadUser, env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
     const name = workloadUserName(user);
-    const settings = {
+    const instance = env["MESH_INSTANCE"] ?? `${user.service}-1`;
+    return {
       NATS_URL: this.nats.url,
       NATS_USER: name,
       NATS_PASSWORD: this.nats.password(name),
-      LATEEN_DATA_DIR: join(this.folder, name),
+      LATEEN_DATA_DIR: join(this.folder, `${name}-${instance}`),
       LOG_LEVEL: "error",
       MESH_NAMESPACE: user.namespace,
       MESH_SERVICE_ACCOUNT: user.serviceAccount,
       MESH_SERVICE: user.service,
-      MESH_INSTANCE: `${user.service}-1`,
+      MESH_INSTANCE: instance,
       INBOUND_HOST: "127.0.0.1",
       DRAIN_MIN_MS: "0",
       DRAIN_MAX_MS: "0",
       ...Object.fromEntries(["OUTBOUND", "INBOUND", "ADMIN", "HEALTH", "METRICS"].map((port) => [`${port}_PORT`, "0"])),
       ...env,
     };
+  }
+
+  async #proxy(settings: Readonly<Record<string, string>>): Promise<AppPorts> {
     const app = buildProxy(parseProxyConfig(settings, []));
     this.#apps.push(app);
     return await app.start();

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import {
   ConflictError,
   DeniedError,
+  deferred,
   InternalError,
   NotFoundError,
   TimeoutError,
@@ -199,14 +200,24 @@ test("without the right password there is no connection, and waiting for one end
 
 test("closing waits for the requests being served", async () => {
   const short = await nats.connect("ca");
+  const [begun, release] = [deferred<void>(), deferred<void>()];
   short.serve(nats.subjects.allCaSign(), async () => {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    begun.resolve();
+    await release.promise;
     return { json: { done: true } };
   });
   await short.flush();
-  const answer = workload.requestJson(nats.subjects.caSign(reviews), {}, { timeoutMs: 2_000 });
-  await workload.flush();
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  await short.close();
+  const answer = workload.requestJson(nats.subjects.caSign(reviews), {}, { timeoutMs: 5_000 });
+  await begun.promise;
+  let closed = false;
+  const closing = short.close().then(() => {
+    closed = true;
+  });
+  // It takes no more requests, so it has heard of its end.
+  const another = () => workload.requestJson(nats.subjects.caSign(reviews), {}, { timeoutMs: 200 });
+  await eventually(() => assert.rejects(another(), UnavailableError));
+  assert.equal(closed, false);
+  release.resolve();
+  await closing;
   assert.deepEqual(await answer, { done: true });
 });

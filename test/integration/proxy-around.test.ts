@@ -1,28 +1,16 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type AppPorts, MeshError } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
+import { Application } from "../harness/application.ts";
 import { eventually } from "../harness/index.ts";
-import { Application } from "../harness/routing-proxy.ts";
+import { exchange, RawClient } from "../harness/raw-client.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
 
 const CALLER = "spiffe://cluster.local/ns/default/sa/caller";
 const SERVED = "spiffe://cluster.local/ns/default/sa/reviews";
-
-/** Sends raw bytes and resolves to what came back before the connection ended. */
-function exchange(port: number, text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let received = "";
-    const socket = connect(port, "127.0.0.1", () => socket.write(text));
-    socket.setEncoding("latin1");
-    socket.on("data", (chunk: string) => (received += chunk));
-    socket.on("error", reject);
-    socket.on("close", () => resolve(received));
-  });
-}
 
 const getThrough = (port: number, path: string, headers = ""): Promise<string> =>
   exchange(port, `GET ${path} HTTP/1.1\r\nHost: reviews:9080\r\n${headers}Connection: close\r\n\r\n`);
@@ -163,6 +151,35 @@ describe("around the requests of a mesh", () => {
     );
   });
 
+  test("the access log has the path that was asked for, and the application learns of it, where a rule rewrites it", async () => {
+    await mesh.apply({
+      apiVersion: "config.istio.io/v1alpha2",
+      kind: "RouteRule",
+      metadata: { name: "rewritten", namespace: "default" },
+      spec: {
+        destination: { name: "reviews" },
+        match: { request: { headers: { uri: { prefix: "/asked" } } } },
+        rewrite: { uri: "/forwarded" },
+      },
+    });
+    await eventually(async () => {
+      await getThrough(caller["outbound"] ?? 0, "/asked/for?a=1");
+      return application.received.some(({ url }) => url === "/forwarded/for?a=1");
+    });
+    assert.equal(receivedAt("/forwarded/for?a=1")["x-envoy-original-path"], "/asked/for?a=1");
+    assert.equal((await logged("caller", "/asked/for"))["path"], "/asked/for?a=1");
+    assert.equal((await logged("reviews", "/asked/for"))["path"], "/asked/for?a=1");
+  });
+
+  test("a proxy with more connections than it may have answers 503 until some have gone", async () => {
+    const busy = await mesh.sidecar("caller", { MESH_INSTANCE: "caller-busy", OVERLOAD_CONNECTIONS: "4" });
+    const port = busy["outbound"] ?? 0;
+    const idle = await Promise.all(Array.from({ length: 5 }, () => RawClient.to(port)));
+    await eventually(async () => /^HTTP\/1\.1 503 .*x-envoy-local-overloaded: true/s.test(await getThrough(port, "/")));
+    for (const client of idle) client.close();
+    await eventually(async () => (await getThrough(port, "/")).startsWith("HTTP/1.1 200"));
+  });
+
   test("a request that cannot be read is answered, logged and counted with its reason", async () => {
     const answer = await exchange(caller["outbound"] ?? 0, "GET / HTTP/1.0\r\nHost: reviews\r\n\r\n");
     assert.match(answer, /^HTTP\/1\.1 426 /);
@@ -216,6 +233,14 @@ describe("around the requests of a mesh", () => {
     const stats = await (await admin(served, "/stats?filter=^istio_requests_total&usedonly")).text();
     assert.match(stats, /^istio_requests_total\{.*\}: \d+\n/);
     assert.equal((await admin(served, "/stats?filter=(")).status, 400);
+    const { stats: values } = (await json("/stats?format=json&filter=^istio_requests_total")) as {
+      stats: Record<string, number>;
+    };
+    assert.ok(Object.values(values).every((value) => value > 0) && Object.keys(values).length > 0);
+    const page = await admin(served, "/stats?format=prometheus");
+    assert.match(page.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+    assert.match(await page.text(), /^# TYPE istio_requests_total counter$/m);
+    assert.match(await (await admin(served, "/help")).text(), /^POST \/quitquitquit {2}/m);
     const dump = await (await admin(served, "/config_dump")).text();
     assert.match(dump, /"natsPassword":"\[redacted\]"/);
     for (const secret of [...mesh.nats.logins.map(({ password }) => password), "PRIVATE KEY"]) {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RouteInput } from "../../shared/wire/index.ts";
-import { type Respond, withRoutes } from "../harness/routing-proxy.ts";
+import type { Respond } from "../harness/application.ts";
+import { withRoutes } from "../harness/with-routes.ts";
 
 const routes: RouteInput[] = [
   {

@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
-import { request } from "node:http";
-import { after, describe, test } from "node:test";
-import { Cluster } from "../../services/proxy/cluster/cluster.ts";
-import { Connector } from "../../services/proxy/cluster/connector.ts";
-import { Host } from "../../services/proxy/cluster/host.ts";
+import { describe, test } from "node:test";
 import { EdgeHeadersFilter } from "../../services/proxy/filter/edge-headers.ts";
 import { RequestIdFilter } from "../../services/proxy/filter/request-id.ts";
-import { RouterFilter } from "../../services/proxy/filter/router.ts";
-import { createGatewayListener } from "../../services/proxy/gateway/listener.ts";
-import { UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
-import { systemClock } from "../../shared/base/index.ts";
 import type { RouteInput } from "../../shared/wire/index.ts";
-import { Application, type Received, type Respond, withRoutes } from "../harness/routing-proxy.ts";
+import type { Received, Respond } from "../harness/application.ts";
+import { proxyFixture } from "../harness/proxy-fixture.ts";
+import { withRoutes } from "../harness/with-routes.ts";
+
+const fixture = proxyFixture();
 
 const to = (service: string): RouteInput => ({
   rule: "r",
@@ -88,38 +84,16 @@ describe("a request of the application", () => {
 });
 
 describe("a request from outside", () => {
-  const closing: (() => Promise<void>)[] = [];
-  after(() => Promise.all(closing.map((close) => close())));
-
   /** Sends the headers through an edge with so many trusted proxies before it. */
   async function received(
     trustedHops: number,
     headers: Readonly<Record<string, string | string[]>>,
   ): Promise<Received> {
-    const application = await new Application(ok).listen();
-    const connector = new Connector({
-      connectTimeoutMs: 1_000,
-      self: UNKNOWN_PEER,
-      identity: () => undefined,
-      verify: () => ({ error: "not used" }),
-    });
-    const ports = new Map([[80, { address: "127.0.0.1", port: application.port, plaintext: true }]]);
-    const cluster = new Cluster("a");
-    cluster.update([new Host({ peer: UNKNOWN_PEER, ports, connector })]);
-    const plan = { cluster, servicePort: 80, timeoutMs: 0, attempts: 0, perTryTimeoutMs: 0 };
-    const stack = [new EdgeHeadersFilter(trustedHops), new RequestIdFilter(false), new RouterFilter(() => plan)];
-    const edge = createGatewayListener(UNKNOWN_PEER, stack, systemClock);
-    const port = await edge.listen("127.0.0.1", 0);
-    closing.push(async () => {
-      cluster.close();
-      await Promise.all([edge.close(), application.close()]);
-    });
-    await new Promise<void>((resolve, reject) => {
-      const call = request({ host: "127.0.0.1", port, headers, agent: false }, (response) => {
-        response.resume().on("end", resolve);
-      });
-      call.on("error", reject).end();
-    });
+    const application = await fixture.application();
+    const filters = [new EdgeHeadersFilter(trustedHops), new RequestIdFilter(false)];
+    const instances = [application.port];
+    const edge = await fixture.proxy({ instances, filters, stack: "bare", listener: "gateway" });
+    await edge.call("/", { headers });
     return application.received[0] as Received;
   }
 

@@ -9,7 +9,7 @@ import { IdentityFile } from "../../services/proxy/identity/state-file.ts";
 import { encodeHello } from "../../services/proxy/tls/hello.ts";
 import { GatewayConfig, type ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 import { eventually, freePort } from "../harness/index.ts";
-import { RawClient } from "../harness/raw-http.ts";
+import { RawClient } from "../harness/raw-client.ts";
 import { type Answer, type Sidecar, type SidecarMesh, startSidecarMesh } from "../harness/sidecars.ts";
 
 const workload = (service: string) => ({ namespace: "default", serviceAccount: service, service });
@@ -48,29 +48,34 @@ class Application {
   }
 }
 
-/** Calls without a pause from several sides until told to stop; what came out. */
+/** Calls from several sides, each after its last answer, until told to stop. */
 function load(
   callers: number,
   call: (n: number) => Promise<Answer>,
-): { stop(): Promise<{ total: number; failures: string[] }> } {
+): { more(count: number): Promise<void>; stop(): Promise<readonly string[]> } {
   let running = true;
-  let total = 0;
+  let begun = 0;
+  let answered = 0;
   const failures: string[] = [];
   const loops = Array.from({ length: callers }, async () => {
     while (running) {
-      const n = total++;
+      const n = begun++;
       const { status, body } = await call(n).catch(
         (error: unknown): Answer => ({ status: 0, headers: {}, body: String(error) }),
       );
       if (status !== 200) failures.push(`${n}: ${status} ${body}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      answered++;
     }
   });
   return {
+    async more(count) {
+      const goal = answered + count;
+      await eventually(() => answered >= goal, { withinMs: 20_000 });
+    },
     async stop() {
       running = false;
       await Promise.all(loops);
-      return { total, failures };
+      return failures;
     },
   };
 }
@@ -183,10 +188,9 @@ describe("two sidecars", () => {
   });
 
   test("refuse plain text on the inbound port", async () => {
-    const plain = await RawClient.open(reviews.port("inbound"));
+    const plain = await RawClient.to(reviews.port("inbound"));
     plain.send("GET /plain HTTP/1.1\r\nHost: reviews\r\n\r\n");
-    await plain.ended();
-    assert.doesNotMatch(plain.received, /HTTP/);
+    assert.doesNotMatch(await plain.untilClosed(), /HTTP/);
     assert.equal(askedFor("/plain"), 0);
   });
 
@@ -265,6 +269,13 @@ describe("two sidecars", () => {
     assert.equal((await caller.call("reviews:9999")).status, 404);
   });
 
+  interface Dump {
+    readonly services: readonly { service: string; config: ServiceConfig | null }[];
+    readonly tables: readonly { table: string; key: string; sequence: number; applied: { reason?: string } }[];
+  }
+  const dump = async (): Promise<Dump> =>
+    (await (await fetch(`http://127.0.0.1:${caller.port("admin")}/config_dump`)).json()) as Dump;
+
   test("follow a change of the routes at once, and keep the old ones until what the new ones require is there", async () => {
     const requiring = (sequence: number, status: number) => ({
       routes: [
@@ -279,19 +290,16 @@ describe("two sidecars", () => {
     });
     await mesh.writeService("reviews", requiring(0, 418));
     await eventually(async () => (await caller.call("reviews")).status === 418);
+    const received = async (): Promise<number> =>
+      (await dump()).tables.find(({ table, key }) => table === "service" && key === tableKey("default", "reviews"))
+        ?.sequence ?? 0;
+    const before = await received();
     await mesh.writeService("reviews", requiring(1, 500));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await eventually(async () => (await received()) > before);
     assert.equal((await caller.call("reviews")).status, 418);
     await mesh.writeService("reviews");
     await eventually(async () => isGood(await caller.call("reviews")));
   });
-
-  interface Dump {
-    readonly services: readonly { service: string; config: ServiceConfig | null }[];
-    readonly tables: readonly { table: string; key: string; applied: { reason?: string } }[];
-  }
-  const dump = async (): Promise<Dump> =>
-    (await (await fetch(`http://127.0.0.1:${caller.port("admin")}/config_dump`)).json()) as Dump;
 
   test("keep what they have when a value cannot be read", async () => {
     await mesh.write("service", tableKey("default", "reviews"), Buffer.from([0xff, 0xff, 0xff]));
@@ -311,7 +319,7 @@ describe("two sidecars", () => {
   });
 
   test("cancel the request at the application when the caller goes", async () => {
-    const client = await RawClient.open(caller.port("outbound"));
+    const client = await RawClient.to(caller.port("outbound"));
     const before = application.asked.length;
     client.send("GET /slow HTTP/1.1\r\nHost: reviews\r\n\r\n");
     await eventually(() => application.asked.length > before);
@@ -378,15 +386,13 @@ describe("under load", () => {
     await eventually(async () => isGood(await caller.call("reviews")));
     const keys = new Set<string>();
     const running = load(8, call(caller));
-    const deadline = performance.now() + 7_000;
-    while (performance.now() < deadline) {
+    const renewed = async (): Promise<boolean> => {
       keys.add((await new IdentityFile(reviews.stateDir).read())?.keyPem ?? "");
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    const { total, failures } = await running.stop();
-    assert.deepEqual(failures, []);
-    assert.ok(total > 500, `${total} requests`);
-    assert.ok(keys.size >= 4, `${keys.size} keys`);
+      return keys.size >= 4;
+    };
+    await eventually(renewed, { withinMs: 20_000, everyMs: 100 });
+    await running.more(100);
+    assert.deepEqual(await running.stop(), []);
     await mesh.stopSidecar(caller);
     await mesh.stopSidecar(reviews);
   });
@@ -397,23 +403,24 @@ describe("under load", () => {
     const leaves = await mesh.startSidecar({
       service: "reviews",
       instance: "reviews-2",
-      env: { ...ports, DRAIN_MIN_MS: "500ms", DRAIN_MAX_MS: "5s" },
+      env: { ...ports, DRAIN_MIN_MS: "1ms", DRAIN_MAX_MS: "20s" },
     });
     const caller = await mesh.startSidecar({ service: "productpage" });
     await mesh.writeEndpoints("reviews", [stays, leaves]);
     await eventually(async () => isGood(await caller.call("reviews")));
     const running = load(8, (n) => (n % 50 === 0 ? caller.call("reviews", "/slow") : call(caller)(n)));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const started = performance.now();
-    const stopped = mesh.stopSidecar(leaves).then(() => performance.now() - started);
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await running.more(100);
+    let hasLeft = false;
+    const stopped = mesh.stopSidecar(leaves).then(() => {
+      hasLeft = true;
+    });
+    await running.more(100);
+    assert.equal(hasLeft, false, "it serves on while it is among the endpoints");
     await mesh.writeEndpoints("reviews", [stays]);
-    const took = await stopped;
-    const { total, failures } = await running.stop();
-    assert.deepEqual(failures, []);
-    assert.ok(total > 200, `${total} requests`);
-    assert.ok(took >= 690, `served on until it was gone from the endpoints: ${took} ms`);
-    const refused = await RawClient.open(leaves.port("inbound")).catch(() => undefined);
+    await stopped;
+    await running.more(100);
+    assert.deepEqual(await running.stop(), []);
+    const refused = await RawClient.to(leaves.port("inbound")).catch(() => undefined);
     assert.equal(refused, undefined, "nobody listens any more");
     await mesh.stopSidecar(caller);
     await mesh.stopSidecar(stays);
@@ -473,7 +480,7 @@ describe("a gateway", () => {
   });
 
   test("follows nothing because of a Host from outside", async () => {
-    const client = await RawClient.open(gateway.port("gateway"));
+    const client = await RawClient.to(gateway.port("gateway"));
     client.send(
       "GET /other HTTP/1.1\r\nHost: details.default\r\n\r\nGET http://ratings/ HTTP/1.1\r\nHost: ratings\r\n\r\n",
     );

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RouteInput } from "../../shared/wire/index.ts";
+import type { Respond } from "../harness/application.ts";
 import { eventually } from "../harness/eventually.ts";
-import { type Respond, withRoutes } from "../harness/routing-proxy.ts";
+import { withRoutes } from "../harness/with-routes.ts";
 
 const to = (service: string) => ({ destination: { namespace: "default", service } });
 const ok: Respond = () => ({ body: "ok" });
@@ -33,6 +34,22 @@ describe("a mirrored request", () => {
       }
       assert.equal(copy?.headers["x-request-id"], original?.headers["x-request-id"]);
       assert.equal(proxy.records.length, 1, "a copy is not a request of the application");
+    });
+  });
+
+  test("is copied as often as the mirror's share says, each mirror by itself", async () => {
+    const routes = mirrored([
+      { ...to("half"), percent: 50 },
+      { ...to("never"), percent: 0 },
+      { ...to("always"), percent: 100 },
+    ]);
+    await withRoutes(routes, { a: ok, half: ok, never: ok, always: ok }, async (proxy, { half, never, always }) => {
+      for (let i = 0; i < 200; i++) assert.equal((await proxy.call(`/${i}`)).status, 200);
+      await eventually(() => always?.received.length === 200);
+      const copied = half?.received.length ?? 0;
+      // Five deviations of the mean.
+      assert.ok(copied > 64 && copied < 136, `${copied} of 200`);
+      assert.equal(never?.received.length, 0);
     });
   });
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RouteInput } from "../../shared/wire/index.ts";
-import { type Respond, withRoutes } from "../harness/routing-proxy.ts";
+import type { Respond } from "../harness/application.ts";
+import { withRoutes } from "../harness/with-routes.ts";
 
 /** One caller's proxy, real sockets on both sides: what each thing that a route can ask for does to a request. */
 
@@ -195,48 +196,6 @@ describe("a route", () => {
       const { status, body } = await proxy.call("/");
       assert.deepEqual([status, body], [200, "third"]);
       assert.equal(proxy.records[0]?.attempts, 3);
-    });
-  });
-});
-
-test("a client without the cookie that its route hashes by gets one with the answer, once", async () => {
-  const routes: RouteInput[] = [
-    { rule: "sticky", destinations: all("a"), hashPolicies: [{ cookie: { name: "lb", path: "/", ttlMs: 60_000 } }] },
-  ];
-  const respond: Respond = () => ({ headers: { "set-cookie": "own=1" }, body: "ok" });
-  await withRoutes(routes, { a: respond }, async (proxy) => {
-    const [own, made] = (await proxy.call("/")).headers["set-cookie"] ?? [];
-    assert.equal(own, "own=1");
-    assert.match(made ?? "", /^lb="[0-9a-f]{16}"; Max-Age=60; Path=\/; HttpOnly$/);
-    const again = await proxy.call("/", { headers: { cookie: made?.split(";")[0] ?? "" } });
-    assert.deepEqual(again.headers["set-cookie"], ["own=1"]);
-  });
-});
-
-describe("a fault", () => {
-  const faulty = (fault: RouteInput["fault"]): RouteInput[] => [
-    { rule: "fault", destinations: all("a"), fault: fault ?? null },
-  ];
-
-  test("aborts instead of forwarding, with the status of the rule or of a header", async () => {
-    const routes = faulty({ abort: { percent: 100, httpStatus: 418, overrideHeader: "x-abort" } });
-    await withRoutes(routes, { a: ok }, async (proxy, { a }) => {
-      assert.equal((await proxy.call("/")).status, 418);
-      assert.equal((await proxy.call("/", { headers: { "X-Abort": "503" } })).status, 503);
-      assert.equal((await proxy.call("/", { headers: { "X-Abort": "nonsense" } })).status, 418);
-      assert.equal(a?.received.length, 0);
-      assert.equal(proxy.records[0]?.flags, "FI");
-    });
-  });
-
-  test("delays, by the rule or by a header, and then forwards", async () => {
-    const routes = faulty({ delay: { percent: 100, fixedDelayMs: 60_000, overrideHeader: "x-delay" } });
-    await withRoutes(routes, { a: ok }, async (proxy) => {
-      const started = performance.now();
-      const { body } = await proxy.call("/", { headers: { "X-Delay": "30" } });
-      assert.equal(body, "ok");
-      assert.ok(performance.now() - started >= 29);
-      assert.equal(proxy.records[0]?.flags, "DI");
     });
   });
 });

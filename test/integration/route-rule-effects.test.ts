@@ -5,7 +5,7 @@ import { Compiler } from "../../services/pilot/compiler.ts";
 import { createKindRegistry, type JsonObject, type JsonValue, parseResource } from "../../shared/model/index.ts";
 import { type RouteInput, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 import { eventually } from "../harness/eventually.ts";
-import { withRoutes } from "../harness/routing-proxy.ts";
+import { withRoutes } from "../harness/with-routes.ts";
 
 /** From the rule as people write it, through Pilot's compiler and the message, to what happens to a request. */
 

@@ -58,6 +58,7 @@ export class ConnectionPool {
         waiter.onConnection(idle.connection);
         return;
       }
+      idle.connection.close();
     }
     if (!this.#breaker.mayWait()) {
       waiter.onFailure("overflow", "too many requests wait for a connection");
@@ -79,7 +80,7 @@ export class ConnectionPool {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const idle = this.#idle[i];
       if (idle === undefined) continue;
-      const expired = (this.#expiry.get(idle.connection) ?? 0) <= nowMs;
+      const expired = (this.#expiry.get(idle.connection) ?? 0) <= nowMs || !idle.connection.usable;
       if (!expired && nowMs - idle.sinceMs < this.#breaker.limits.idleTimeoutMs) continue;
       this.#idle.splice(i, 1);
       idle.connection.close();

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { RequestHead, UpstreamEvents, UpstreamStream } from "../stream/stream.ts";
 import { ChunkedDecoder } from "./http1-chunked.ts";
 import { Http1Error } from "./http1-error.ts";
-import { namesWebSocket, removeHopByHop } from "./http1-fields.ts";
+import { keepAliveMs, namesWebSocket, removeHopByHop } from "./http1-fields.ts";
 import { BAD_ANSWER, type Framing, type ParsedResponse, parseResponseHead } from "./http1-head.ts";
 import type { Http1Limits } from "./http1-settings.ts";
 import { type BodyFraming, MessageWriter } from "./http1-writer.ts";
@@ -22,6 +22,8 @@ export class ClientStream implements UpstreamStream {
   done = false;
   /** The server has switched the protocol: bytes go both ways as they are. */
   tunnel = false;
+  /** How long the server keeps the connection idle, as far as it has said so. */
+  idleLimitMs = Number.POSITIVE_INFINITY;
   readonly #owner: RequestOwner;
   readonly #limits: Http1Limits;
   readonly #writer: MessageWriter;
@@ -156,6 +158,7 @@ export class ClientStream implements UpstreamStream {
   #begin({ status, headers, framing, keepAlive }: ParsedResponse): void {
     this.#framing = framing;
     this.#keepAlive = keepAlive;
+    this.idleLimitMs = keepAliveMs(headers);
     removeHopByHop(headers);
     if (framing === "chunked") this.#decoder = new ChunkedDecoder();
     else if (typeof framing === "number") this.#remaining = framing;

@@ -4,6 +4,8 @@ import { ClientStream, type RequestOwner } from "./http1-client-stream.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { Http1Limits } from "./http1-settings.ts";
 
+/** How long before its server would close an idle connection it gets no more requests; or half the time, if shorter. */
+const IDLE_MARGIN_MS = 1_000;
 /** How long a tunnel that its client has left may take to hand over the client's last bytes. */
 const TUNNEL_FLUSH_MS = 10_000;
 
@@ -27,6 +29,8 @@ export class Http1ClientConnection implements RequestOwner {
   #pending: Buffer | undefined;
   #leaving = false;
   #closed = false;
+  /** Until when its server keeps it, less a margin. */
+  #keptUntilMs = Number.POSITIVE_INFINITY;
 
   constructor(socket: Socket, options: Http1ClientOptions) {
     this.socket = socket;
@@ -40,7 +44,8 @@ export class Http1ClientConnection implements RequestOwner {
   }
 
   get usable(): boolean {
-    return !this.#closed && !this.socket.destroyed && this.socket.writable && this.#stream === undefined;
+    if (this.#closed || this.socket.destroyed || !this.socket.writable || this.#stream !== undefined) return false;
+    return this.#keptUntilMs === Number.POSITIVE_INFINITY || performance.now() < this.#keptUntilMs;
   }
 
   open(events: UpstreamEvents): UpstreamStream {
@@ -90,6 +95,7 @@ export class Http1ClientConnection implements RequestOwner {
     if (stream.done) {
       const reusable = stream.reusable && position === buffer.length;
       this.#stream = undefined;
+      if (reusable) this.#keepFor(stream.idleLimitMs);
       // The last pieces may have come in one read, after a pause: the next response must not wait behind it.
       if (this.socket.isPaused()) this.socket.resume();
       if (reusable && this.socket.writable) this.#options.onIdle(this);
@@ -98,6 +104,14 @@ export class Http1ClientConnection implements RequestOwner {
       this.#pending = buffer.subarray(position);
     }
     stream.events.onFlush();
+  }
+
+  /** A request that meets the server's close would be lost, so the client gives up first. */
+  #keepFor(idleLimitMs: number): void {
+    this.#keptUntilMs =
+      idleLimitMs === Number.POSITIVE_INFINITY
+        ? idleLimitMs
+        : performance.now() + idleLimitMs - Math.min(IDLE_MARGIN_MS, idleLimitMs / 2);
   }
 
   #onEnd(): void {

@@ -71,6 +71,12 @@ export function namesWebSocket(headers: HeaderList): boolean {
   return headers.get("upgrade")?.toLowerCase() === "websocket" && hasToken(headers, "connection", "upgrade");
 }
 
+/** How long a server says that it keeps an idle connection (RFC 2068 19.7.1.1), in milliseconds; Infinity: nothing. */
+export function keepAliveMs(headers: HeaderList): number {
+  const seconds = /(?:^|[ ,])timeout=(\d{1,6})(?:$|[ ,;])/i.exec(headers.get("keep-alive") ?? "")?.[1];
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
+}
+
 const HOP_BY_HOP = new Set([
   "connection",
   "keep-alive",

@@ -3,6 +3,9 @@ import type { Rewrite } from "../../../shared/wire/index.ts";
 import type { RequestHead } from "../stream/stream.ts";
 import { pathOf, queryOf } from "./request-parts.ts";
 
+/** Tells the path that the caller asked for, where it is not the one that is forwarded (Envoy). */
+export const ORIGINAL_PATH = "x-envoy-original-path";
+
 /** Changes a request's path or host before it is forwarded. */
 export type RewriteRequest = (head: RequestHead) => void;
 
@@ -17,7 +20,10 @@ export function compileRewrite(
   if (authority === "" && path === undefined) return undefined;
   return (head) => {
     if (authority !== "") head.authority = authority;
-    if (path !== undefined) head.path = path(head);
+    if (path === undefined) return;
+    const original = head.path;
+    head.path = path(head);
+    if (head.path !== original) head.headers.set(ORIGINAL_PATH, ORIGINAL_PATH, original);
   };
 }
 

@@ -4,6 +4,12 @@ import { Incomplete, type ReadResponse, readResponse } from "./strict-reader.ts"
 
 const PATIENCE_MS = 5_000;
 
+/** Sends bytes over a connection of their own, and resolves to what came back before it ended. */
+export async function exchange(port: number, text: string): Promise<string> {
+  const client = await RawClient.to(port);
+  return client.send(text).untilClosed();
+}
+
 /** A client that says exactly what it is told to, and reads answers strictly. */
 export class RawClient {
   readonly socket: Socket;

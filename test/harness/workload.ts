@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import { Child } from "./child.ts";
+import type { SmallMesh } from "./small-mesh.ts";
+
+const SIDECAR = fileURLToPath(new URL("../../services/proxy/main.js", import.meta.url));
+const APPLICATION = fileURLToPath(new URL("echo-main.js", import.meta.url));
+/** Of the service that it serves. */
+const SERVICE_PORT = 9080;
+
+interface Ready {
+  readonly child: Child;
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+/** One instance of a service as it runs in production: an application and its sidecar, each a process. */
+export class Workload {
+  readonly instance: string;
+  readonly #mesh: SmallMesh;
+  readonly #service: string;
+  readonly #env: Readonly<Record<string, string>>;
+  #application: Child | undefined;
+  #sidecar: Child | undefined;
+  #ports: Readonly<Record<string, number>> = {};
+
+  /** `env`: settings of the sidecar beside those of the mesh. */
+  constructor(mesh: SmallMesh, service: string, instance: string, env: Readonly<Record<string, string>> = {}) {
+    this.#mesh = mesh;
+    this.#service = service;
+    this.instance = instance;
+    this.#env = env;
+  }
+
+  /** Resolves when both are ready. */
+  async start(): Promise<this> {
+    const application = await launch(APPLICATION, { INSTANCE: this.instance });
+    this.#application = application.child;
+    const settings = this.#mesh.settings(this.#service, {
+      ...this.#env,
+      MESH_INSTANCE: this.instance,
+      MESH_PORTS: `${SERVICE_PORT}:http=127.0.0.1:${application.ports["http"]}`,
+    });
+    const sidecar = await launch(SIDECAR, settings);
+    this.#sidecar = sidecar.child;
+    this.#ports = sidecar.ports;
+    return this;
+  }
+
+  /** Asks the sidecar's admin API. */
+  admin(path: string, method = "GET"): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#ports["admin"]}${path}`, { method });
+  }
+
+  /** Whether the sidecar has ended by itself, as well as one can. */
+  get quit(): boolean {
+    return this.#sidecar?.running === false && this.#sidecar.process.exitCode === 0;
+  }
+
+  /** SIGTERM to the sidecar, and to the application when that has drained; throws when either ends in another way. */
+  async stop(): Promise<void> {
+    for (const child of [this.#sidecar, this.#application]) {
+      if (child === undefined || !child.running) continue;
+      await child.kill("SIGTERM");
+      if (child.process.exitCode !== 0) throw new Error(`${this.instance} ended badly:\n${child.output}`);
+    }
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+}
+
+async function launch(file: string, env: Readonly<Record<string, string>>): Promise<Ready> {
+  const child = new Child(process.execPath, [file], { ...env });
+  const [line] = await child.waitFor(/^\{"ready":true.*\}$/m, 20_000);
+  return { child, ports: (JSON.parse(line) as { ports: Record<string, number> }).ports };
+}
