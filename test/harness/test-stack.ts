@@ -2,7 +2,7 @@ import type { Exchange } from "../../services/proxy/filter/exchange.ts";
 import type { Filter } from "../../services/proxy/filter/filter.ts";
 import { type ForwardPlan, RouterFilter } from "../../services/proxy/filter/router.ts";
 import type { Directory } from "../../services/proxy/mesh/directory.ts";
-import type { ServiceSnapshot } from "../../services/proxy/mesh/service-snapshot.ts";
+import { createSnapshot, type ServiceSnapshot } from "../../services/proxy/mesh/service-snapshot.ts";
 import { forwardByRoute } from "../../services/proxy/outbound/forward.ts";
 import { Passthrough } from "../../services/proxy/outbound/passthrough.ts";
 import { outboundStack } from "../../services/proxy/outbound/stack.ts";
@@ -69,19 +69,19 @@ export class TestStack {
     const complete = routes.map((route) =>
       route.destinations === undefined ? { ...route, destinations: [{ weight: 1 }] } : route,
     );
-    const config = ServiceConfig.decode(ServiceConfig.encode({ routes: complete }));
+    const config = ServiceConfig.decode(
+      ServiceConfig.encode({
+        namespace: "default",
+        name: "reviews",
+        host: "reviews.default.svc.cluster.local",
+        ports: [{ number: SERVICE_PORT, protocol: "http" }],
+        routes: complete,
+      }),
+    );
     const compiled = compileRoutes(config.routes, this.#self, (destination) =>
       destination?.service ? this.#clusters.of(destination.service) : this.#clusters.first,
     );
-    return {
-      namespace: "default",
-      name: "reviews",
-      host: "reviews.default.svc.cluster.local",
-      ports: new Map([[SERVICE_PORT, "http"]]),
-      routes: new RouteTable(compiled),
-      serviceAccounts: new Set(),
-      config,
-    };
+    return createSnapshot(config, new RouteTable(compiled));
   }
 
   #barePlan({ head }: Exchange, clusters: TestClusters): ForwardPlan {

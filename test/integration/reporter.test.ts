@@ -8,10 +8,13 @@ import { eventually, type NatsFixture, silentLog, startNats } from "../harness/i
 
 const workload = { namespace: "default", serviceAccount: "reviews", service: "reviews" };
 const identity = { namespace: "default", serviceAccount: "reviews", proxy: "reviews-1" };
+const PEERS = { source: {}, destination: {} };
 const PLAN = Plan.decode(Plan.encode({ inbound: { groupBy: ["response.code"] } }));
 
 interface Hit {
   readonly code: number;
+  readonly source: object;
+  readonly destination: object;
 }
 
 interface Delivery {
@@ -95,7 +98,7 @@ describe("the reporter", () => {
     });
     const plan = result.plan(PLAN);
     cleanups.push(() => result.stop(200));
-    return { reporter: result, hit: (code) => result.record(plan, "inbound", { code }) };
+    return { reporter: result, hit: (code) => result.record(plan, "inbound", { code, ...PEERS }) };
   };
 
   test("a flush sends what waits when it begins: what comes meanwhile merges for the next one", async () => {

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Http1Error } from "../../services/proxy/codec/http1-error.ts";
-import { encodeFields, hasToken, removeHopByHop } from "../../services/proxy/codec/http1-fields.ts";
+import { encodeFields, FieldParser, hasToken, removeHopByHop } from "../../services/proxy/codec/http1-fields.ts";
 import { parseRequestHead, parseResponseHead } from "../../services/proxy/codec/http1-head.ts";
 import { DEFAULT_LIMITS } from "../../services/proxy/codec/http1-settings.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 
-const request = (...lines: string[]) => parseRequestHead(lines.join("\r\n"), DEFAULT_LIMITS);
-const response = (method: string, ...lines: string[]) => parseResponseHead(lines.join("\r\n"), method, DEFAULT_LIMITS);
+const text = (lines: readonly string[]) => lines.map((line) => `${line}\r\n`).join("");
+const request = (...lines: string[]) => parseRequestHead(text(lines), DEFAULT_LIMITS, new FieldParser());
+const response = (method: string, ...lines: string[]) =>
+  parseResponseHead(text(lines), method, DEFAULT_LIMITS, new FieldParser());
 
 function refusal(parse: () => unknown): string {
   try {
@@ -222,8 +224,7 @@ describe("hop-by-hop fields", () => {
       ["x-private", "5"],
     ]);
     removeHopByHop(list);
-    assert.deepEqual(list.names, ["Host", "Content-Length", "X-Stays"]);
-    assert.deepEqual(list.values, ["a", "3", "4"]);
+    assert.equal(encodeFields(list), "Host: a\r\nContent-Length: 3\r\nX-Stays: 4\r\n");
   });
 
   test("are looked for as tokens of a list", () => {
@@ -246,13 +247,8 @@ describe("a list of fields", () => {
       ["a", "4"],
     ]);
     list.set("A", "a", "5");
-    assert.deepEqual(
-      [list.names, list.values],
-      [
-        ["a", "B"],
-        ["5", "2"],
-      ],
-    );
+    assert.deepEqual(list.values, ["5", "2"]);
+    assert.equal(encodeFields(list), "a: 5\r\nB: 2\r\n");
     list.set("C", "c", "6");
     list.remove("b");
     assert.deepEqual(

@@ -19,11 +19,6 @@ export interface PoolWaiter {
   onFailure(reason: ResetReason, message: string): void;
 }
 
-interface IdleConnection {
-  readonly connection: Http1ClientConnection;
-  readonly sinceMs: number;
-}
-
 /**
  * Keep-alive connections to one address. The one used last is used next, so that what is not needed idles out. A
  * connection is opened for each waiter that finds none idle; whoever waits longest gets whichever is ready first. How many there may
@@ -33,9 +28,9 @@ export class ConnectionPool {
   readonly #connect: Connect;
   readonly #breaker: CircuitBreaker;
   readonly #limits: Http1Limits;
-  readonly #idle: IdleConnection[] = [];
+  readonly #idle: Http1ClientConnection[] = [];
   readonly #waiters: PoolWaiter[] = [];
-  readonly #expiry = new Map<Http1ClientConnection, number>();
+  readonly #connections = new Set<Http1ClientConnection>();
   #connecting = 0;
   #closed = false;
 
@@ -46,7 +41,7 @@ export class ConnectionPool {
   }
 
   get size(): number {
-    return this.#expiry.size + this.#connecting;
+    return this.#connections.size + this.#connecting;
   }
 
   /** Answers at once when a connection is idle. `fresh`: one that has not served before, if another may be opened. */
@@ -54,11 +49,11 @@ export class ConnectionPool {
     while (!fresh || !this.#breaker.mayConnect(this.size)) {
       const idle = this.#idle.pop();
       if (idle === undefined) break;
-      if (idle.connection.usable) {
-        waiter.onConnection(idle.connection);
+      if (idle.usable) {
+        waiter.onConnection(idle);
         return;
       }
-      idle.connection.close();
+      idle.close();
     }
     if (!this.#breaker.mayWait()) {
       waiter.onFailure("overflow", "too many requests wait for a connection");
@@ -80,17 +75,17 @@ export class ConnectionPool {
     for (let i = this.#idle.length - 1; i >= 0; i--) {
       const idle = this.#idle[i];
       if (idle === undefined) continue;
-      const expired = (this.#expiry.get(idle.connection) ?? 0) <= nowMs || !idle.connection.usable;
-      if (!expired && nowMs - idle.sinceMs < this.#breaker.limits.idleTimeoutMs) continue;
+      const keeps = nowMs < idle.expiresMs && nowMs - idle.idleSinceMs < this.#breaker.limits.idleTimeoutMs;
+      if (keeps && idle.usable) continue;
       this.#idle.splice(i, 1);
-      idle.connection.close();
+      idle.close();
     }
   }
 
   /** No new connections; busy ones end with their request. Waiters are still served by connections under way. */
   close(): void {
     this.#closed = true;
-    for (const idle of this.#idle.splice(0)) idle.connection.close();
+    for (const idle of this.#idle.splice(0)) idle.close();
   }
 
   #open(): void {
@@ -104,7 +99,8 @@ export class ConnectionPool {
           onIdle: (idle) => this.#release(idle),
           onClosed: (closed) => this.#forget(closed),
         });
-        this.#expiry.set(connection, expiresMs);
+        connection.expiresMs = expiresMs;
+        this.#connections.add(connection);
         this.#release(connection);
       },
       onFailed: (reason, message) => {
@@ -118,10 +114,7 @@ export class ConnectionPool {
 
   #release(connection: Http1ClientConnection): void {
     const nowMs = Date.now();
-    if (
-      (this.#expiry.get(connection) ?? 0) <= nowMs ||
-      connection.requests >= this.#breaker.limits.maxRequestsPerConnection
-    ) {
+    if (connection.expiresMs <= nowMs || connection.requests >= this.#breaker.limits.maxRequestsPerConnection) {
       connection.close();
       this.#refill();
       return;
@@ -131,13 +124,17 @@ export class ConnectionPool {
       waiter.onConnection(connection);
       return;
     }
-    if (this.#closed) connection.close();
-    else this.#idle.push({ connection, sinceMs: nowMs });
+    if (this.#closed) {
+      connection.close();
+      return;
+    }
+    connection.idleSinceMs = nowMs;
+    this.#idle.push(connection);
   }
 
   #forget(connection: Http1ClientConnection): void {
-    if (this.#expiry.delete(connection)) this.#breaker.connections--;
-    const index = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (this.#connections.delete(connection)) this.#breaker.connections--;
+    const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
     this.#refill();
   }

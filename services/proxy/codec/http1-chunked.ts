@@ -1,5 +1,5 @@
 import { Http1Error } from "./http1-error.ts";
-import { parseFields } from "./http1-fields.ts";
+import { FieldParser } from "./http1-fields.ts";
 
 /** Longest line of a chunk's size with its extensions, and the most of all extensions of a body together. */
 const MAX_LINE_BYTES = 256;
@@ -121,7 +121,7 @@ export class ChunkedDecoder {
     }
     if (text.charCodeAt(text.length - 2) !== CR) throw bad("bare line feed in trailers");
     if (text !== "\r\n" && !text.endsWith("\r\n\r\n")) return;
-    if (text !== "\r\n") parseFields(text.slice(0, -4), 0, MAX_TRAILERS);
+    if (text !== "\r\n") new FieldParser().parse(text.slice(0, -2), 0, MAX_TRAILERS);
     this.#trailer = "";
     this.#state = "done";
   }

@@ -2,14 +2,15 @@ import type { Socket } from "node:net";
 import type { RequestHead, UpstreamEvents, UpstreamStream } from "../stream/stream.ts";
 import { ChunkedDecoder } from "./http1-chunked.ts";
 import { Http1Error } from "./http1-error.ts";
-import { keepAliveMs, namesWebSocket, removeHopByHop } from "./http1-fields.ts";
-import { BAD_ANSWER, type Framing, type ParsedResponse, parseResponseHead } from "./http1-head.ts";
+import { type FieldParser, keepAliveMs, namesWebSocket, removeHopByHop } from "./http1-fields.ts";
+import { BAD_ANSWER, type Framing, headText, type ParsedResponse, parseResponseHead } from "./http1-head.ts";
 import type { Http1Limits } from "./http1-settings.ts";
 import { type BodyFraming, MessageWriter } from "./http1-writer.ts";
 
 /** The connection that a request is sent on. */
 export interface RequestOwner {
   readonly socket: Socket;
+  readonly fields: FieldParser;
   /** The exchange gave up on its request. */
   abandon(stream: ClientStream): void;
 }
@@ -56,21 +57,21 @@ export class ClientStream implements UpstreamStream {
 
   sendHead(head: RequestHead, end: boolean): void {
     this.#method = head.method;
-    const { names, keys, values } = head.headers;
+    const { keys, values, lines } = head.headers;
     const start = `${head.method} ${head.path} HTTP/1.1\r\n`;
     let fields = "";
     let named = false;
     let length = -1;
-    for (let i = 0; i < names.length; i++) {
+    for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       if (key === "host") {
         // RFC 9112 3.2.2: the target's own authority counts, where the client had put the field.
         named = true;
-        fields += `${names[i]}: ${head.authority}\r\n`;
-        continue;
+        if (values[i] !== head.authority) head.headers.replaceAt(i, head.authority);
+      } else if (key === "content-length") {
+        length = Number(values[i]);
       }
-      if (key === "content-length") length = Number(values[i]);
-      fields += `${names[i]}: ${values[i]}\r\n`;
+      fields += lines[i];
     }
     let framing: BodyFraming = Math.max(length, 0);
     if (!end && length < 0) {
@@ -133,17 +134,17 @@ export class ClientStream implements UpstreamStream {
   }
 
   #readHead(buffer: Buffer, start: number): number {
-    const end = buffer.indexOf("\r\n\r\n", Math.max(start, start + this.#scanned - 3));
-    if ((end < 0 ? buffer.length : end) - start > this.#limits.maxHeadBytes) {
+    const text = headText(buffer, start, Math.max(start, start + this.#scanned - 3));
+    if ((text === undefined ? buffer.length - start : text.length - 2) > this.#limits.maxHeadBytes) {
       throw new Http1Error(502, BAD_ANSWER, "response headers are too large");
     }
-    if (end < 0) {
+    if (text === undefined) {
       refuseEarly(buffer, start, start + Math.max(0, this.#scanned - 1));
       this.#scanned = buffer.length - start;
       return -1;
     }
     this.#scanned = 0;
-    const response = parseResponseHead(buffer.toString("latin1", start, end), this.#method, this.#limits);
+    const response = parseResponseHead(text, this.#method, this.#limits, this.#owner.fields);
     if (response.status === 101) {
       this.#switch(response);
     } else if (response.status < 200) {
@@ -152,7 +153,7 @@ export class ClientStream implements UpstreamStream {
     } else {
       this.#begin(response);
     }
-    return end + 4;
+    return start + text.length + 2;
   }
 
   #begin({ status, headers, framing, keepAlive }: ParsedResponse): void {

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { UpstreamEvents, UpstreamStream } from "../stream/stream.ts";
 import { ClientStream, type RequestOwner } from "./http1-client-stream.ts";
 import { Http1Error } from "./http1-error.ts";
+import { FieldParser } from "./http1-fields.ts";
 import type { Http1Limits } from "./http1-settings.ts";
 
 /** How long before its server would close an idle connection it gets no more requests; or half the time, if shorter. */
@@ -22,8 +23,12 @@ export interface Http1ClientOptions {
  */
 export class Http1ClientConnection implements RequestOwner {
   readonly socket: Socket;
+  readonly fields = new FieldParser();
   /** Requests that it has been given. */
   requests = 0;
+  /** Since the Unix epoch: when the identities on it lapse, and the end of the last request. */
+  expiresMs = Number.POSITIVE_INFINITY;
+  idleSinceMs = 0;
   readonly #options: Http1ClientOptions;
   #stream: ClientStream | undefined;
   #pending: Buffer | undefined;

@@ -3,48 +3,95 @@ import { Http1Error } from "./http1-error.ts";
 
 /** Of methods and field names (RFC 9110 5.6.2). */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Field names seen before, with their keys: most requests have no other. Bounded; names come from outside. */
-const knownNames = new Map<string, string>();
+const TAB = 0x09;
+const LF = 0x0a;
+const SPACE = 0x20;
+
+interface FieldName {
+  /** With its colon. */
+  readonly text: string;
+  readonly key: string;
+}
+
+/** Field names seen before: most requests have no other. Bounded; names come from outside. */
+const knownNames = new Map<string, FieldName>();
 const MAX_KNOWN_NAMES = 2048;
 const MAX_KNOWN_NAME_LENGTH = 48;
 
-function keyOf(name: string): string {
+/** Throws Http1Error. */
+function fieldName(name: string): FieldName {
   const known = knownNames.get(name);
   if (known !== undefined) return known;
   if (!TOKEN.test(name)) throw new Http1Error(400, "http1.invalid_header_name", "invalid header name");
-  const key = name.toLowerCase();
-  if (knownNames.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_NAME_LENGTH) knownNames.set(name, key);
-  return key;
+  // A copy: a part of the head would keep all of it alive.
+  const copy = Buffer.from(name, "latin1").toString("latin1");
+  // The engine compares names of properties by their address, as it does the keys in the code that look for them.
+  const [key = ""] = Object.keys({ [copy.toLowerCase()]: true });
+  const made = { text: `${copy}:`, key };
+  if (knownNames.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_NAME_LENGTH) knownNames.set(copy, made);
+  return made;
 }
 
-/** Field lines from `start` to the end of the text, which lacks the last line's end. Throws Http1Error. */
-export function parseFields(text: string, start: number, maxHeaders: number): HeaderList {
-  const headers = new HeaderList();
-  const length = text.length;
-  let position = start;
-  while (position < length) {
-    let lineEnd = text.indexOf("\r\n", position);
-    if (lineEnd < 0) lineEnd = length;
-    const colon = text.indexOf(":", position);
-    if (colon < 0 || colon >= lineEnd) throw new Http1Error(400, "http1.invalid_header", "header line without a colon");
-    const name = text.slice(position, colon);
-    const key = keyOf(name);
-    const value = withoutBlanks(text, colon + 1, lineEnd);
-    if (BAD_VALUE.test(value))
-      throw new Http1Error(400, "http1.invalid_header_value", `invalid value of header ${key}`);
-    if (headers.keys.length === maxHeaders) {
-      throw new Http1Error(431, "http1.too_many_headers", `more than ${maxHeaders} headers`);
+/**
+ * Parses the field lines of the heads of one connection and direction. Whoever speaks there says nearly the same fields
+ * in the same order each time, so the names of the last head are tried first: recognising one is a comparison in
+ * place, where a name that comes anew has to be cut out, looked up and perhaps checked.
+ */
+export class FieldParser {
+  /** By the place in the head. */
+  readonly #names: FieldName[] = [];
+
+  /** Field lines from `start` to the end of the text, each with its line end. Throws Http1Error. */
+  parse(text: string, start: number, maxHeaders: number): HeaderList {
+    const headers = new HeaderList();
+    const { length } = text;
+    let position = start;
+    for (let place = 0; position < length; place++) {
+      let name = this.#names[place];
+      let colon = position + (name?.text.length ?? 0) - 1;
+      if (name === undefined || text.slice(position, colon + 1) !== name.text) {
+        colon = colonOf(text, position);
+        name = fieldName(text.slice(position, colon));
+        this.#names[place] = name;
+      }
+      if (place === maxHeaders) throw new Http1Error(431, "http1.too_many_headers", `more than ${maxHeaders} headers`);
+      const lineEnd = text.indexOf("\r", colon);
+      const isPlain = isWrittenPlain(text, colon, lineEnd);
+      const value = isPlain ? text.slice(colon + 2, lineEnd) : withoutBlanks(text, colon + 1, lineEnd);
+      // A line feed alone is in the value.
+      if (BAD_VALUE.test(value) || text.charCodeAt(lineEnd + 1) !== LF)
+        throw new Http1Error(400, "http1.invalid_header_value", `invalid value of header ${name.key}`);
+      if (isPlain) headers.addLine(name.key, value, text.slice(position, lineEnd + 2));
+      else headers.add(text.slice(position, colon), name.key, value);
+      position = lineEnd + 2;
     }
-    headers.add(name, key, value);
-    position = lineEnd + 2;
+    return headers;
   }
-  return headers;
+}
+
+/** Of the line at `position`. Throws Http1Error. */
+function colonOf(text: string, position: number): number {
+  const colon = text.indexOf(":", position);
+  if (colon < 0 || colon > text.indexOf("\n", position))
+    throw new Http1Error(400, "http1.invalid_header", "header line without a colon");
+  return colon;
+}
+
+/** Written as this proxy itself would: one space, a value without blanks around it. */
+function isWrittenPlain(text: string, colon: number, lineEnd: number): boolean {
+  return (
+    text.charCodeAt(colon + 1) === SPACE &&
+    lineEnd > colon + 2 &&
+    !isBlank(text.charCodeAt(colon + 2)) &&
+    !isBlank(text.charCodeAt(lineEnd - 1))
+  );
 }
 
 function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+  return code === SPACE || code === TAB;
 }
 
 /** Without blanks around it. Not `trim`, for which 0xa0 is one too: then `Content-Length: <a0>5` would be a length. */
@@ -73,7 +120,9 @@ export function namesWebSocket(headers: HeaderList): boolean {
 
 /** How long a server says that it keeps an idle connection (RFC 2068 19.7.1.1), in milliseconds; Infinity: nothing. */
 export function keepAliveMs(headers: HeaderList): number {
-  const seconds = /(?:^|[ ,])timeout=(\d{1,6})(?:$|[ ,;])/i.exec(headers.get("keep-alive") ?? "")?.[1];
+  const said = headers.get("keep-alive");
+  if (said === undefined) return Number.POSITIVE_INFINITY;
+  const seconds = /(?:^|[ ,])timeout=(\d{1,6})(?:$|[ ,;])/i.exec(said)?.[1];
   return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
 }
 
@@ -110,9 +159,8 @@ export function removeHopByHop(headers: HeaderList): void {
 }
 
 /** The fields as they go on the wire, each with its line end. */
-export function encodeFields(headers: HeaderList): string {
-  const { names, values } = headers;
+export function encodeFields({ lines }: HeaderList): string {
   let text = "";
-  for (let i = 0; i < names.length; i++) text += `${names[i]}: ${values[i]}\r\n`;
+  for (let i = 0; i < lines.length; i++) text += lines[i];
   return text;
 }

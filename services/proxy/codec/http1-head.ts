@@ -1,6 +1,6 @@
 import type { HeaderList } from "../stream/header-list.ts";
 import { Http1Error } from "./http1-error.ts";
-import { hasToken, parseFields, TOKEN, withoutBlanks } from "./http1-fields.ts";
+import { type FieldParser, hasToken, TOKEN, withoutBlanks } from "./http1-fields.ts";
 import type { Http1Limits } from "./http1-settings.ts";
 
 /**
@@ -35,13 +35,31 @@ const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 /** Of an answer; its status and the detail are the same whatever is wrong with it. */
 export const BAD_ANSWER = "upstream_reset_before_response_started{protocol_error}";
 
-const DIGITS = /^[0-9]{1,15}$/;
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
+const SPACE = 0x20;
+const ZERO = 0x30;
+
+/** Up to here a chunk is made text as a whole: looking for the end of a head there is cheaper than among bytes. */
+const MAX_TEXT_BYTES = 4_096;
+const HEAD_END = Buffer.from("\r\n\r\n");
+
+/**
+ * The head that begins at `start`, with its last line's end but without the empty line behind it; undefined while that
+ * is not there. `searchFrom`: before that it has been looked for already.
+ */
+export function headText(buffer: Buffer, start: number, searchFrom: number): string | undefined {
+  if (buffer.length - start <= MAX_TEXT_BYTES) {
+    const text = buffer.toString("latin1", start, buffer.length);
+    const end = text.indexOf("\r\n\r\n", searchFrom - start);
+    return end < 0 ? undefined : text.slice(0, end + 2);
+  }
+  const end = buffer.indexOf(HEAD_END, searchFrom);
+  return end < 0 ? undefined : buffer.toString("latin1", start, end + 2);
+}
 
 /** Throws Http1Error. */
-export function parseRequestHead(text: string, limits: Http1Limits): ParsedRequest {
-  let lineEnd = text.indexOf("\r\n");
-  if (lineEnd < 0) lineEnd = text.length;
+export function parseRequestHead(text: string, limits: Http1Limits, fields: FieldParser): ParsedRequest {
+  const lineEnd = text.indexOf("\r\n");
   const firstSpace = text.indexOf(" ");
   const secondSpace = text.indexOf(" ", firstSpace + 1);
   if (firstSpace < 1 || secondSpace < 0 || secondSpace >= lineEnd) {
@@ -49,34 +67,54 @@ export function parseRequestHead(text: string, limits: Http1Limits): ParsedReque
   }
   const method = text.slice(0, firstSpace);
   const target = text.slice(firstSpace + 1, secondSpace);
-  const version = text.slice(secondSpace + 1, lineEnd);
-  if (!TOKEN.test(method)) throw new Http1Error(400, "http1.invalid_method", "invalid method");
-  if (!TARGET.test(target)) throw new Http1Error(400, "http1.invalid_url", "invalid request target");
-  const minorVersion = version === "HTTP/1.1" ? 1 : version === "HTTP/1.0" ? 0 : undefined;
-  if (minorVersion === undefined) {
-    if (/^HTTP\/[0-9]\.[0-9]$/.test(version))
-      throw new Http1Error(505, "http1.unsupported_version", "HTTP version not supported");
-    throw new Http1Error(400, "http1.invalid_request_line", "invalid HTTP version");
-  }
-  const headers = parseFields(text, lineEnd + 2, limits.maxHeaders);
+  if (method !== "GET" && !TOKEN.test(method)) throw new Http1Error(400, "http1.invalid_method", "invalid method");
+  if (target !== "/" && !TARGET.test(target)) throw new Http1Error(400, "http1.invalid_url", "invalid request target");
+  const minorVersion = versionOf(text.slice(secondSpace + 1, lineEnd));
+  const headers = fields.parse(text, lineEnd + 2, limits.maxHeaders);
   const framing = requestFraming(headers, minorVersion);
   const closes = hasToken(headers, "connection", "close");
   const keepAlive = !closes && (minorVersion === 1 || hasToken(headers, "connection", "keep-alive"));
   return { method, target, minorVersion, headers, framing, keepAlive };
 }
 
+function versionOf(version: string): 0 | 1 {
+  if (version === "HTTP/1.1") return 1;
+  if (version === "HTTP/1.0") return 0;
+  if (/^HTTP\/[0-9]\.[0-9]$/.test(version))
+    throw new Http1Error(505, "http1.unsupported_version", "HTTP version not supported");
+  throw new Http1Error(400, "http1.invalid_request_line", "invalid HTTP version");
+}
+
 /** `method` is that of the request it answers. Throws Http1Error (the status is of no use then). */
-export function parseResponseHead(text: string, method: string, limits: Http1Limits): ParsedResponse {
-  let lineEnd = text.indexOf("\r\n");
-  if (lineEnd < 0) lineEnd = text.length;
-  const match = STATUS_LINE.exec(text.slice(0, lineEnd));
-  if (match === null) throw new Http1Error(502, BAD_ANSWER, "invalid status line");
-  const status = Number(match[2]);
-  const minorVersion = match[1] === "1" ? 1 : 0;
-  const headers = parseFields(text, lineEnd + 2, limits.maxHeaders);
+export function parseResponseHead(
+  text: string,
+  method: string,
+  limits: Http1Limits,
+  fields: FieldParser,
+): ParsedResponse {
+  const lineEnd = text.indexOf("\r\n");
+  const minorVersion = text.startsWith("HTTP/1.1 ") ? 1 : text.startsWith("HTTP/1.0 ") ? 0 : undefined;
+  const status = statusOf(text, lineEnd);
+  if (minorVersion === undefined || status === 0) throw new Http1Error(502, BAD_ANSWER, "invalid status line");
+  const headers = fields.parse(text, lineEnd + 2, limits.maxHeaders);
   const framing = responseFraming(headers, status, method, minorVersion);
   const keepAlive = minorVersion === 1 && framing !== "until-close" && !hasToken(headers, "connection", "close");
   return { status, headers, framing, keepAlive };
+}
+
+/** Of a line `HTTP/1.1 200 OK`, whose reason may be missing; 0 when there is none. */
+function statusOf(text: string, lineEnd: number): number {
+  if (lineEnd < 12 || (lineEnd > 12 && text.charCodeAt(12) !== SPACE)) return 0;
+  let status = 0;
+  for (let i = 9; i < 12; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return 0;
+    status = status * 10 + digit;
+  }
+  if (status < 100) return 0;
+  return lineEnd <= 13 || (lineEnd === 15 && text.startsWith("OK", 13)) || REASON.test(text.slice(13, lineEnd))
+    ? status
+    : 0;
 }
 
 /** RFC 9112 6.3, for requests: a body needs a length or chunked, and never both. */
@@ -105,13 +143,11 @@ function lengthAndChunked(): Http1Error {
 
 /** RFC 9112 6.1: chunked comes last and once, and is the only coding here. */
 function isChunked(headers: HeaderList, minorVersion: 0 | 1): boolean {
-  let codings: string | undefined;
-  for (let i = 0; i < headers.keys.length; i++) {
-    if (headers.keys[i] !== "transfer-encoding") continue;
-    const value = (headers.values[i] ?? "").toLowerCase();
-    codings = codings === undefined ? value : `${codings},${value}`;
-  }
-  if (codings === undefined) return false;
+  if (!headers.has("transfer-encoding")) return false;
+  const codings = headers.values
+    .filter((_, i) => headers.keys[i] === "transfer-encoding")
+    .join(",")
+    .toLowerCase();
   if (minorVersion === 1 && codings === "chunked") return true;
   const list = codings.split(",").map((item) => withoutBlanks(item));
   const chunkedAt = list.indexOf("chunked");
@@ -127,12 +163,25 @@ function contentLength(headers: HeaderList): number | undefined {
   const { keys, values } = headers;
   const at = keys.indexOf("content-length");
   if (at < 0) return undefined;
-  let text = values[at] ?? "";
-  if (!DIGITS.test(text) || keys.lastIndexOf("content-length") !== at) text = commonLength(headers);
-  const length = Number(text);
-  values[at] = String(length);
+  const written = decimal(values[at] ?? "");
+  if (written >= 0 && keys.indexOf("content-length", at + 1) < 0) return written;
+  const length = Number(commonLength(headers));
+  headers.replaceAt(at, String(length));
   for (let i = keys.length - 1; i > at; i--) if (keys[i] === "content-length") headers.removeAt(i);
   return length;
+}
+
+/** A number as this proxy would write it; negative for any other text. */
+function decimal(text: string): number {
+  const { length } = text;
+  if (length === 0 || length > 15 || (length > 1 && text.charCodeAt(0) === ZERO)) return -1;
+  let value = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 function commonLength(headers: HeaderList): string {
@@ -141,7 +190,7 @@ function commonLength(headers: HeaderList): string {
     .flatMap((value) => value.split(","))
     .map((item) => withoutBlanks(item));
   const [first = ""] = copies;
-  if (!DIGITS.test(first) || copies.some((copy) => copy !== first)) {
+  if (!/^[0-9]{1,15}$/.test(first) || copies.some((copy) => copy !== first)) {
     throw new Http1Error(400, "http1.invalid_content_length", "invalid Content-Length");
   }
   return first;

@@ -11,8 +11,12 @@ import { type BodyFraming, MessageWriter } from "./http1-writer.ts";
 export interface StreamOwner {
   readonly socket: Socket;
   readonly draining: boolean;
+  /** Of a clock that never goes back. */
+  monotonicMs(): number;
   /** A sign of life, for the idle time. */
   touch(): void;
+  /** The stream's deadline may have come nearer. */
+  deadlineChanged(): void;
   /** The answer has left, and the request is read or given up. */
   finished(stream: ServerStream, keepAlive: boolean): void;
   /** From now on the client's bytes are the stream's, to the end of the connection. */
@@ -29,6 +33,8 @@ export class ServerStream implements DownstreamStream {
   sent = false;
   /** Part of the response has been given. */
   answering = false;
+  /** Of the owner's clock. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   readonly #owner: StreamOwner;
   readonly #isHead: boolean;
   readonly #isHttp10: boolean;
@@ -95,11 +101,11 @@ export class ServerStream implements DownstreamStream {
       this.#switch(head);
       return;
     }
-    const { names, keys, values } = head.headers;
+    const { keys, values, lines } = head.headers;
     let text = statusLine(status);
     let length = -1;
     let dated = false;
-    for (let i = 0; i < names.length; i++) {
+    for (let i = 0; i < keys.length; i++) {
       const key = keys[i];
       if (key === "content-length") {
         // RFC 9110 8.6.
@@ -112,7 +118,7 @@ export class ServerStream implements DownstreamStream {
         this.#keepAlive = false;
         continue;
       }
-      text += `${names[i]}: ${values[i]}\r\n`;
+      text += lines[i];
     }
     // RFC 9110 6.6.1.
     if (!dated) text += `date: ${httpDate()}\r\n`;
@@ -144,6 +150,11 @@ export class ServerStream implements DownstreamStream {
     const ready = this.#writer.data(chunk, end);
     if (end) this.#finish();
     return ready;
+  }
+
+  setDeadline(afterMs: number): void {
+    this.deadlineMs = afterMs === Number.POSITIVE_INFINITY ? afterMs : this.#owner.monotonicMs() + afterMs;
+    if (afterMs !== Number.POSITIVE_INFINITY) this.#owner.deadlineChanged();
   }
 
   flush(): void {
@@ -179,6 +190,11 @@ export class ServerStream implements DownstreamStream {
     this.receiving = false;
     this.events?.onData(EMPTY, true);
     this.events?.onFlush();
+  }
+
+  deadlineOver(): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (!this.#over) this.events?.onDeadline();
   }
 
   timedOut(timeout: StreamTimeout): void {

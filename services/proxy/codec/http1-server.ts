@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../../shared/base/index.ts";
 import type { DownstreamEvents, DownstreamStream, RequestHead } from "../stream/stream.ts";
 import { Http1Error } from "./http1-error.ts";
-import { hasToken, namesWebSocket, removeHopByHop } from "./http1-fields.ts";
-import { type ParsedRequest, parseRequestHead } from "./http1-head.ts";
+import { FieldParser, hasToken, namesWebSocket, removeHopByHop } from "./http1-fields.ts";
+import { headText, type ParsedRequest, parseRequestHead } from "./http1-head.ts";
 import { refusal } from "./http1-refusal.ts";
 import { ServerStream, type StreamOwner } from "./http1-server-stream.ts";
 import type { Http1Settings } from "./http1-settings.ts";
@@ -42,6 +42,7 @@ export class Http1ServerConnection implements StreamOwner {
   readonly #options: Http1ServerOptions;
   readonly #settings: Http1Settings;
   readonly #targets = new TargetReader();
+  readonly #fields = new FieldParser();
   readonly #timer: LazyTimer;
   #pending: Buffer | undefined;
   #scanned = 0;
@@ -111,6 +112,15 @@ export class Http1ServerConnection implements StreamOwner {
     this.#activeMs = this.#options.clock.monotonic();
   }
 
+  monotonicMs(): number {
+    // While what has come is read, it is still the time at which it came.
+    return this.#reading ? this.#activeMs : this.#options.clock.monotonic();
+  }
+
+  deadlineChanged(): void {
+    this.#timer.check();
+  }
+
   switched(): void {
     if (!this.#reading) this.#readLater();
   }
@@ -137,7 +147,7 @@ export class Http1ServerConnection implements StreamOwner {
     if (this.#ended) return this.#cutMs;
     const stream = this.#stream;
     if (stream !== undefined) {
-      const idleMs = this.#activeMs + streamIdleTimeoutMs;
+      const idleMs = Math.min(this.#activeMs + streamIdleTimeoutMs, stream.deadlineMs);
       return stream.receiving && !stream.tunnel ? Math.min(idleMs, this.#startedMs + requestTimeoutMs) : idleMs;
     }
     if (this.#startedMs !== NOT_STARTED) {
@@ -152,7 +162,12 @@ export class Http1ServerConnection implements StreamOwner {
     if (this.#ended) {
       this.#cut();
     } else if (stream !== undefined) {
-      const isIdle = this.#options.clock.monotonic() >= this.#activeMs + streamIdleTimeoutMs;
+      const nowMs = this.#options.clock.monotonic();
+      if (nowMs >= stream.deadlineMs) {
+        stream.deadlineOver();
+        return;
+      }
+      const isIdle = nowMs >= this.#activeMs + streamIdleTimeoutMs;
       stream.timedOut(isIdle ? "stream_idle_timeout" : "request_overall_timeout");
       if (this.#stream === stream) this.socket.destroy();
     } else if (this.#startedMs !== NOT_STARTED) {
@@ -296,25 +311,24 @@ export class Http1ServerConnection implements StreamOwner {
     let position = start;
     // RFC 9112 2.2: an empty line before a request is to be ignored.
     while (buffer[position] === 0x0d && buffer[position + 1] === 0x0a) position += 2;
-    const end = buffer.indexOf("\r\n\r\n", Math.max(position, start + this.#scanned - 3));
+    const text = headText(buffer, position, Math.max(position, start + this.#scanned - 3));
     const { maxHeadBytes } = this.#settings;
-    if (end < 0 ? buffer.length - start > maxHeadBytes : end - position > maxHeadBytes) {
+    if ((text === undefined ? buffer.length - start : text.length - 2) > maxHeadBytes) {
       throw new Http1Error(431, "http1.headers_too_large", `headers of more than ${maxHeadBytes} bytes`);
     }
-    if (end < 0) {
+    if (text === undefined) {
       refuseEarly(buffer, position, Math.max(position, start + this.#scanned - 1));
       this.#scanned = buffer.length - start;
       return -1;
     }
     this.#scanned = 0;
-    const text = buffer.toString("latin1", position, end);
     try {
-      this.#begin(parseRequestHead(text, this.#settings));
+      this.#begin(parseRequestHead(text, this.#settings, this.#fields));
     } catch (error) {
       if (error instanceof Http1Error) error.bodiless = text.startsWith("HEAD ");
       throw error;
     }
-    return end + 4;
+    return position + text.length + 2;
   }
 
   #begin(request: ParsedRequest): void {

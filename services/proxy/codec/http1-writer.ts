@@ -2,6 +2,8 @@ import type { Socket } from "node:net";
 
 /** Up to here a body is copied behind its head, so that both leave in one write (and one TLS record). */
 const MAX_COPY_BYTES = 16 * 1024;
+/** Up to here as text: short texts are written without a buffer of their own. */
+const MAX_TEXT_BYTES = 2 * 1024;
 
 /** What follows a head: so many bytes, chunks, whatever comes until the connection closes, or nothing whatever comes. */
 export type BodyFraming = number | "chunked" | "until-close" | "none";
@@ -68,6 +70,8 @@ export class MessageWriter {
       if (before !== "") socket.write(before, "latin1");
     } else if (before === "" && after === "") {
       socket.write(chunk);
+    } else if (chunk.length <= MAX_TEXT_BYTES) {
+      socket.write(before + chunk.toString("latin1") + after, "latin1");
     } else if (chunk.length <= MAX_COPY_BYTES) {
       const whole = Buffer.allocUnsafe(before.length + chunk.length + after.length);
       whole.write(before, 0, "latin1");

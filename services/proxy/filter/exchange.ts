@@ -13,7 +13,7 @@ import type {
   StreamTimeout,
 } from "../stream/stream.ts";
 import { BodyCopy } from "./body-copy.ts";
-import type { Filter } from "./filter.ts";
+import type { FilterChain } from "./filter-chain.ts";
 import type { RouteOverrides } from "./route-overrides.ts";
 
 /** Body bytes that wait for an upstream (and are kept for a retry) before the client is made to wait. */
@@ -24,6 +24,8 @@ export interface BodyTaker {
   onBody(chunk: Buffer, end: boolean): boolean;
   onBodyFlush(): void;
   onDownstreamDrain(): void;
+  /** The time that it has set the client's stream is over. */
+  onDeadline(): void;
   /** The client is gone. */
   onCancel(): void;
 }
@@ -49,8 +51,9 @@ export class Exchange implements DownstreamEvents {
   overrides: RouteOverrides | undefined;
   /** Whether the whole request has been received. */
   requestEnded: boolean;
-  readonly #filters: readonly Filter[];
+  readonly #filters: FilterChain;
   #index = 0;
+  #waited = false;
   #phase: Phase = "request";
   #held: Buffer[] = [];
   #taker: BodyTaker | undefined;
@@ -62,7 +65,7 @@ export class Exchange implements DownstreamEvents {
     end: boolean,
     downstream: DownstreamStream,
     record: RequestRecord,
-    filters: readonly Filter[],
+    filters: FilterChain,
   ) {
     this.head = head;
     this.requestEnded = end;
@@ -76,15 +79,23 @@ export class Exchange implements DownstreamEvents {
     return this.#phase === "request";
   }
 
+  /** A filter has taken its time: it is not any more when the request came. */
+  get waited(): boolean {
+    return this.#waited;
+  }
+
   get over(): boolean {
     return this.#phase === "done";
   }
 
   /** Runs the filters from where they stopped. */
   resume(): void {
-    while (this.#phase === "request" && this.#index < this.#filters.length) {
-      const filter = this.#filters[this.#index++];
-      if (filter?.onRequest?.(this) === "wait") return;
+    const filters = this.#filters.onRequest;
+    while (this.#phase === "request" && this.#index < filters.length) {
+      if (filters[this.#index++]?.onRequest(this) === "wait") {
+        this.#waited = true;
+        return;
+      }
     }
   }
 
@@ -162,6 +173,10 @@ export class Exchange implements DownstreamEvents {
     else this.abort(timeout, flag);
   }
 
+  onDeadline(): void {
+    this.#taker?.onDeadline();
+  }
+
   onSent(): void {
     this.#complete();
   }
@@ -175,7 +190,7 @@ export class Exchange implements DownstreamEvents {
     if (this.#responseEdits !== undefined) applyHeaderEdits(head.headers, this.#responseEdits);
     this.record.status = head.status;
     this.record.responseHeaders = head.headers;
-    for (let i = this.#filters.length - 1; i >= 0; i--) this.#filters[i]?.onResponse?.(this, head);
+    for (const filter of this.#filters.onResponse) filter.onResponse(this, head);
     this.downstream.sendHead(head, end);
   }
 
@@ -222,7 +237,7 @@ export class Exchange implements DownstreamEvents {
     this.#bodyCopy = undefined;
     this.#held = [];
     this.record.durationMs = performance.now() - this.record.started;
-    for (const filter of this.#filters) filter.onComplete?.(this);
+    for (const filter of this.#filters.onComplete) filter.onComplete(this);
   }
 }
 

@@ -39,7 +39,6 @@ export class Forwarder implements BodyTaker {
   /** Whether a retry of ours is among those that the breaker counts. */
   #retrying = false;
   #tried: Set<Host> | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #deadlineMs = Number.POSITIVE_INFINITY;
   #backoff: NodeJS.Timeout | undefined;
   #over = false;
@@ -83,6 +82,12 @@ export class Forwarder implements BodyTaker {
     this.#attempt?.stream?.resume();
   }
 
+  onDeadline(): void {
+    if (!this.#exchange.open) return;
+    this.#attempt?.judge(504);
+    this.#answer(504, "response_timeout", "UT", "upstream request timeout");
+  }
+
   onCancel(): void {
     this.#stop();
   }
@@ -107,7 +112,7 @@ export class Forwarder implements BodyTaker {
     this.#endRetry();
     const { attempts, retry = DEFAULT_RETRY } = this.#plan;
     if (attempts > 0 && retry.onAnswer(head) && this.#retryAnswer(attempt, head, end)) return;
-    clearTimeout(this.#timer);
+    this.#exchange.downstream.setDeadline(Number.POSITIVE_INFINITY);
     this.#body = undefined;
     this.#exchange.record.detail = "via_upstream";
     attempt.answered();
@@ -204,7 +209,7 @@ export class Forwarder implements BodyTaker {
     record.attempts++;
     const target = host.ports.get(servicePort);
     record.upstreamAddress = target === undefined ? "" : `${target.address}:${target.port}`;
-    onHost?.(host);
+    onHost?.(this.#exchange, host);
     this.#attempt = new Attempt(this, cluster, host, pool, perTryTimeoutMs);
     if (requestEnded) this.#attempt.startTimer();
     this.#attempt.start(fresh);
@@ -215,8 +220,8 @@ export class Forwarder implements BodyTaker {
     this.#attempt?.startTimer();
     const { timeoutMs } = this.#plan;
     if (timeoutMs <= 0) return;
-    this.#deadlineMs = performance.now() + timeoutMs;
-    this.#timer = setTimeout(() => this.#timedOut(), timeoutMs);
+    if (this.#plan.attempts > 0) this.#deadlineMs = performance.now() + timeoutMs;
+    this.#exchange.downstream.setDeadline(timeoutMs);
   }
 
   #keep(chunk: Buffer): void {
@@ -281,12 +286,6 @@ export class Forwarder implements BodyTaker {
     return this.#plan.cluster.hosts.some((other) => other !== host);
   }
 
-  #timedOut(): void {
-    if (!this.#exchange.open) return;
-    this.#attempt?.judge(504);
-    this.#answer(504, "response_timeout", "UT", "upstream request timeout");
-  }
-
   #fail(reason: ResetReason, message: string): void {
     switch (reason) {
       case "connect-failure":
@@ -327,14 +326,13 @@ export class Forwarder implements BodyTaker {
     this.#attempt = undefined;
     this.#over = true;
     this.#body = undefined;
-    clearTimeout(this.#timer);
   }
 
   #stop(): void {
     if (this.#over) return;
     this.#over = true;
     this.#endRetry();
-    clearTimeout(this.#timer);
+    this.#exchange.downstream.setDeadline(Number.POSITIVE_INFINITY);
     clearTimeout(this.#backoff);
     const attempt = this.#attempt;
     this.#attempt = undefined;

@@ -2,6 +2,7 @@ import type { RouteMirror } from "../route/service-route.ts";
 import { RequestRecord } from "../stream/record.ts";
 import type { DownstreamStream, RequestHead } from "../stream/stream.ts";
 import { BODY_BUFFER_BYTES, Exchange } from "./exchange.ts";
+import { FilterChain } from "./filter-chain.ts";
 import { RouterFilter } from "./router.ts";
 
 /**
@@ -27,12 +28,13 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly RouteMirror[],
   exchange.onceReceived(BODY_BUFFER_BYTES, (body) => {
     for (const { cluster, head } of copies) {
       const plan = { cluster, servicePort, timeoutMs, attempts: 0, perTryTimeoutMs: 0 };
+      const nobody = new Nobody(() => copy.onDeadline());
       const copy = new Exchange(
         head,
         body.length === 0,
-        new Nobody(),
+        nobody,
         new RequestRecord("outbound", head, record.source, record.destination, false),
-        [new RouterFilter(() => plan)],
+        new FilterChain([new RouterFilter(() => plan)]),
       );
       for (const [i, chunk] of body.entries()) copy.onData(chunk, i === body.length - 1);
       copy.resume();
@@ -47,6 +49,18 @@ function copyOf(head: RequestHead): RequestHead {
 
 /** Takes any answer and wants none. */
 class Nobody implements DownstreamStream {
+  readonly #onDeadline: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(onDeadline: () => void) {
+    this.#onDeadline = onDeadline;
+  }
+
+  setDeadline(afterMs: number): void {
+    clearTimeout(this.#timer);
+    if (afterMs !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(this.#onDeadline, afterMs);
+  }
+
   sendInterim(): void {}
   sendHead(): void {}
   sendData(): boolean {

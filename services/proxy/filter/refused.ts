@@ -2,11 +2,11 @@ import type { Http1Error } from "../codec/http1-error.ts";
 import { HeaderList } from "../stream/header-list.ts";
 import { type Peer, RequestRecord, type Side } from "../stream/record.ts";
 import { RESPONSE_DETAILS } from "../stream/response-detail.ts";
-import type { Filter } from "./filter.ts";
+import type { FilterChain } from "./filter-chain.ts";
 
 /** Tells the filters of a request that could not be read, and that the codec has answered, so that it is counted too. */
 export function tellRefused(
-  stack: readonly Filter[],
+  stack: FilterChain,
   error: Http1Error,
   side: Side,
   source: Peer,
@@ -20,5 +20,5 @@ export function tellRefused(
   record.detail = error.detail;
   const { flag } = RESPONSE_DETAILS[error.detail];
   if (flag !== "") record.addFlag(flag);
-  for (const filter of stack) filter.onRefused?.(record);
+  for (const filter of stack.onRefused) filter.onRefused(record);
 }

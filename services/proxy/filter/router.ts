@@ -19,7 +19,8 @@ export interface ForwardPlan {
   readonly perTryTimeoutMs: number;
   /** Chooses the instance where the balancer hashes; undefined: any. */
   readonly hash?: number | undefined;
-  readonly onHost?: (host: Host) => void;
+  /** Told of each instance that is tried. */
+  readonly onHost?: (exchange: Exchange, host: Host) => void;
 }
 
 /** The last filter: sends the request to an instance and the answer back. */

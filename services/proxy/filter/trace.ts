@@ -14,7 +14,8 @@ export class TraceFilter implements Filter {
   }
 
   onRequest(exchange: Exchange): "continue" {
-    this.#tracer[this.#direction](exchange.head.headers);
+    if (this.#direction === "send") this.#tracer.send(exchange.head.headers);
+    else this.#tracer.receive(exchange.head.headers);
     return "continue";
   }
 }

@@ -13,7 +13,8 @@ export class UpstreamTimeFilter implements Filter {
   readonly name = "upstream-time";
 
   onRequest(exchange: Exchange): "continue" {
-    exchange.record.forwarded = performance.now();
+    const { record, waited } = exchange;
+    record.forwarded = waited ? performance.now() : record.started;
     return "continue";
   }
 

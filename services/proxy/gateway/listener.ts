@@ -4,6 +4,7 @@ import { Http1ServerConnection } from "../codec/http1-server.ts";
 import { DEFAULT_HTTP1, type Http1Settings } from "../codec/http1-settings.ts";
 import { Exchange } from "../filter/exchange.ts";
 import type { Filter } from "../filter/filter.ts";
+import { FilterChain } from "../filter/filter-chain.ts";
 import { tellRefused } from "../filter/refused.ts";
 import { Listener } from "../listener.ts";
 import { addressesOf } from "../stream/addresses.ts";
@@ -16,6 +17,7 @@ export function createGatewayListener(
   clock: Clock,
   settings: Http1Settings = DEFAULT_HTTP1,
 ): Listener {
+  const filters = new FilterChain(stack);
   const server = createServer((socket) => {
     const addresses = addressesOf(socket);
     const source: Peer = { ...UNKNOWN_PEER, ip: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 };
@@ -30,14 +32,14 @@ export function createGatewayListener(
           end,
           stream,
           new RequestRecord("outbound", head, self, UNKNOWN_PEER, false),
-          stack,
+          filters,
         );
         exchange.record.downstream = addresses;
         exchange.edgeSource = source;
         exchange.resume();
         return exchange;
       },
-      onRefused: (error) => tellRefused(stack, error, "outbound", self, UNKNOWN_PEER, addresses),
+      onRefused: (error) => tellRefused(filters, error, "outbound", self, UNKNOWN_PEER, addresses),
     });
     listener.add(connection);
   });

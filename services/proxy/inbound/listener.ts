@@ -6,6 +6,7 @@ import { Http1ServerConnection } from "../codec/http1-server.ts";
 import { DEFAULT_HTTP1, type Http1Settings } from "../codec/http1-settings.ts";
 import { Exchange } from "../filter/exchange.ts";
 import type { Filter } from "../filter/filter.ts";
+import { FilterChain } from "../filter/filter-chain.ts";
 import { tellRefused } from "../filter/refused.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import { parseSpiffe, spiffeIdOf } from "../identity/peer.ts";
@@ -45,11 +46,13 @@ export class InboundListener {
   readonly listener: Listener;
   readonly #server: Server;
   readonly #options: InboundListenerOptions;
+  readonly #filters: FilterChain;
   #ownExpiryMs = 0;
   #rootsPem: string;
 
   constructor(options: InboundListenerOptions, material: IdentityMaterial) {
     this.#options = options;
+    this.#filters = new FilterChain(options.stack);
     this.#server = createServer({
       ...contextOptions(material),
       requestCert: true,
@@ -121,7 +124,8 @@ export class InboundListener {
   }
 
   #serve(socket: TLSSocket, hello: Hello, { principal, element }: Caller, expiresMs: number, rest: Buffer): void {
-    const { self, stack, clock, settings = DEFAULT_HTTP1 } = this.#options;
+    const { self, clock, settings = DEFAULT_HTTP1 } = this.#options;
+    const filters = this.#filters;
     const addresses = addressesOf(socket);
     if (hello.protocol !== "http/1.1" || !this.#options.isOwnService(hello.service)) {
       socket.destroy();
@@ -153,7 +157,7 @@ export class InboundListener {
           end,
           stream,
           new RequestRecord("inbound", head, source, destination, true),
-          stack,
+          filters,
         );
         exchange.servicePort = hello.port;
         exchange.clientCertificate = element;
@@ -161,7 +165,7 @@ export class InboundListener {
         exchange.resume();
         return exchange;
       },
-      onRefused: (error) => tellRefused(stack, error, "inbound", source, destination, addresses),
+      onRefused: (error) => tellRefused(filters, error, "inbound", source, destination, addresses),
     });
     this.listener.add(connection, expiresMs);
     if (rest.length > 0) connection.unshift(rest);

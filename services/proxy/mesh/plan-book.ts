@@ -10,6 +10,16 @@ export interface PlanEntry<C> {
   readonly compiled: C;
 }
 
+interface ServiceOf {
+  readonly namespace: string;
+  readonly service: string;
+}
+
+interface Known<C> {
+  readonly version: number;
+  readonly entry: PlanEntry<C> | undefined;
+}
+
 /**
  * What to ask Mixer and what to tell it, per destination service. A service without a plan of its own has the default
  * one; without either, nothing is known, and the proxy must not say that nothing is to be asked.
@@ -20,6 +30,9 @@ export class PlanBook<C> {
   readonly #follows = new Map<string, Follow>();
   readonly #entries = new Map<string, PlanEntry<C> | undefined>();
   readonly #default: Follow;
+  /** By the objects that stand for services on the request path; worked out anew when any plan has changed. */
+  readonly #known = new WeakMap<ServiceOf, Known<C>>();
+  #version = 0;
 
   constructor(plans: TableFollower, compile: (plan: Plan) => C) {
     this.#plans = plans;
@@ -36,11 +49,15 @@ export class PlanBook<C> {
     return this.#entries.get(DEFAULT_PLAN) !== undefined;
   }
 
-  /** The plan for requests to a service; starts to follow it. */
-  get(namespace: string, service: string): PlanEntry<C> | undefined {
-    const key = tableKey(namespace, service);
+  /** The plan for requests to a service; starts to follow it. The same object always stands for the same service. */
+  get(service: ServiceOf): PlanEntry<C> | undefined {
+    const known = this.#known.get(service);
+    if (known !== undefined && known.version === this.#version) return known.entry;
+    const key = tableKey(service.namespace, service.service);
     if (!this.#follows.has(key)) this.#follow(key);
-    return this.#entries.get(key) ?? this.#entries.get(DEFAULT_PLAN);
+    const entry = this.#entries.get(key) ?? this.#entries.get(DEFAULT_PLAN);
+    this.#known.set(service, { version: this.#version, entry });
+    return entry;
   }
 
   /** Resolves when the service's own plan (or that there is none) is known, at the latest after `timeoutMs`. */
@@ -54,6 +71,7 @@ export class PlanBook<C> {
     const follow = this.#plans.follow(key);
     this.#follows.set(key, follow);
     const adopt = (): void => {
+      this.#version++;
       if (follow.value === undefined) {
         this.#entries.delete(key);
         return;

@@ -17,7 +17,7 @@ import { RouteTable } from "../route/route-table.ts";
 import { compileRoutes, destinationsOf } from "../route/service-route.ts";
 import type { Peer } from "../stream/record.ts";
 import { HostSet } from "./host-set.ts";
-import type { ServiceSnapshot } from "./service-snapshot.ts";
+import { createSnapshot, type ServiceSnapshot } from "./service-snapshot.ts";
 
 /**
  * One service as this proxy follows it: its configuration, its endpoint shards, and the services that its routes lead
@@ -217,22 +217,13 @@ export class ServiceEntry {
     }
     let snapshot: ServiceSnapshot;
     try {
-      snapshot = {
-        namespace: config.namespace,
-        name: config.name,
-        host: config.host,
-        ports: new Map(config.ports.map((port) => [port.number, port.protocol])),
-        routes: new RouteTable(
-          compileRoutes(
-            config.routes,
-            this.#deps.self,
-            (destination) => this.#clusterOf(destination),
-            this.#deps.gateways,
-          ),
-        ),
-        serviceAccounts: new Set(config.serviceAccounts),
-        config,
-      };
+      const routes = compileRoutes(
+        config.routes,
+        this.#deps.self,
+        (destination) => this.#clusterOf(destination),
+        this.#deps.gateways,
+      );
+      snapshot = createSnapshot(config, new RouteTable(routes));
     } catch (error) {
       this.follow.setApplied({ ...this.follow.applied, reason: errorMessage(error) });
       return;

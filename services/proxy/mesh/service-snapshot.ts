@@ -1,6 +1,7 @@
 import type { ServiceConfig } from "../../../shared/wire/index.ts";
 import type { RouteTable } from "../route/route-table.ts";
 import type { ServiceRoute } from "../route/service-route.ts";
+import { type Peer, UNKNOWN_PEER } from "../stream/record.ts";
 
 /** What this proxy knows of one service, at one moment: replaced as a whole, never changed. */
 export interface ServiceSnapshot {
@@ -13,6 +14,24 @@ export interface ServiceSnapshot {
   /** SPIFFE ids that may serve it. */
   readonly serviceAccounts: ReadonlySet<string>;
   readonly config: ServiceConfig;
+  /** By port, 0 for none: the service as a destination while no instance has been chosen. */
+  readonly peers: ReadonlyMap<number, Peer>;
+}
+
+export function createSnapshot(config: ServiceConfig, routes: RouteTable<ServiceRoute>): ServiceSnapshot {
+  const { namespace, name, host } = config;
+  const peer = { ...UNKNOWN_PEER, namespace, service: name, host };
+  const numbers = [0, ...config.ports.map(({ number }) => number)];
+  return {
+    namespace,
+    name,
+    host,
+    ports: new Map(config.ports.map(({ number, protocol }) => [number, protocol])),
+    routes,
+    serviceAccounts: new Set(config.serviceAccounts),
+    config,
+    peers: new Map(numbers.map((port) => [port, { ...peer, port }])),
+  };
 }
 
 /** The port of a request that names none: 80, or the only one. */

@@ -1,3 +1,4 @@
+import type { Host } from "../cluster/host.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import { sendMirrors } from "../filter/mirror.ts";
 import { retryAsAsked } from "../filter/retry-policy.ts";
@@ -7,7 +8,6 @@ import { applyHeaderEdits } from "../route/header-edits.ts";
 import type { LocalAnswer } from "../route/local-answer.ts";
 import type { ServiceRoute } from "../route/service-route.ts";
 
-/** Tells the application how often the request has been sent. */
 const ATTEMPT_COUNT = "x-envoy-attempt-count";
 
 /** Carries out the chosen route: answers at once, or changes the request and says where to forward it. */
@@ -45,13 +45,15 @@ export function forwardByRoute(exchange: Exchange, route: ServiceRoute): Forward
     retry: overrides?.retryOn === undefined ? route.retry : retryAsAsked(overrides.retryOn, retry),
     perTryTimeoutMs: retry?.perTryTimeoutMs ?? 0,
     hash,
-    onHost: (host) => {
-      const { record, head } = exchange;
-      record.destination = host.peer;
-      record.mutualTls = host.peer.principal !== "";
-      head.headers.set(ATTEMPT_COUNT, ATTEMPT_COUNT, String(record.attempts));
-    },
+    onHost: tellAttempt,
   };
+}
+
+/** The record learns where the request goes, and the application how often it has been sent. */
+function tellAttempt({ record, head }: Exchange, { peer }: Host): void {
+  record.destination = peer;
+  record.mutualTls = peer.principal !== "";
+  head.headers.set(ATTEMPT_COUNT, ATTEMPT_COUNT, String(record.attempts));
 }
 
 function answerHere(exchange: Exchange, { status, body, location }: LocalAnswer): void {

@@ -15,13 +15,7 @@ export function splitAuthority(authority: string): { host: string; port: number 
 export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort: number | undefined): boolean {
   const { record } = exchange;
   const port = portOf(snapshot, namedPort);
-  record.destination = {
-    ...UNKNOWN_PEER,
-    namespace: snapshot.namespace,
-    service: snapshot.name,
-    host: snapshot.host,
-    port: port ?? 0,
-  };
+  record.destination = snapshot.peers.get(port ?? 0) ?? UNKNOWN_PEER;
   const route = port === undefined ? undefined : snapshot.routes.match(exchange.head, port);
   if (port === undefined || route === undefined) {
     exchange.reply(404, "route_not_found", "NR", "");

@@ -27,18 +27,17 @@ export class PolicyGate {
   }
 
   check(record: RequestRecord): CheckResult | Promise<CheckResult> {
-    const { book, checks, namespace, service } = this.#options;
-    const entry = book.get(namespace, service);
+    const { book, checks } = this.#options;
+    const entry = book.get(this.#options);
     if (entry === undefined) return { code: 14, message: "the policy plan is not known", source: "fail-closed" };
     return checks.check(entry.plan, entry.plan.revision, (reference) => this.#reader(reference)(record));
   }
 
   report(record: RequestRecord): void {
-    const { namespace, service } = record.destination;
     // What was no service is nobody's telemetry.
-    if (service === "") return;
+    if (record.destination.service === "") return;
     const { book, reporter } = this.#options;
-    const entry = book.get(namespace, service);
+    const entry = book.get(record.destination);
     if (entry !== undefined) reporter.record(entry.compiled, record.side, record);
   }
 

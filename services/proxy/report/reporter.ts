@@ -20,6 +20,7 @@ import {
 } from "../../../shared/wire/index.ts";
 import { packRow, WordTable } from "./batch.ts";
 import { type CompiledReportPlan, type CompileReader, compilePlan } from "./compiled-plan.ts";
+import type { Reported } from "./pair-keys.ts";
 import { type Row, RowTable, type RowTableOptions } from "./row-table.ts";
 
 /*
@@ -68,7 +69,7 @@ interface PendingBatch {
   silences: number;
 }
 
-export class Reporter<R> {
+export class Reporter<R extends Reported> {
   readonly #options: ReporterOptions<R>;
   readonly #table: RowTable<R>;
   readonly #bootId = randomUUID();

@@ -1,6 +1,6 @@
 import type { AttributeValue } from "../../../shared/model/index.ts";
-import { attributeText } from "../policy/attribute-text.ts";
 import type { CompiledSide } from "./compiled-plan.ts";
+import { keyOf, type Reported } from "./pair-keys.ts";
 
 /*
  * Where reports wait to be sent. Requests that look the same to every rule are one row: a count, and for each measured
@@ -10,7 +10,8 @@ import type { CompiledSide } from "./compiled-plan.ts";
  * there is no room the newest is dropped, because the oldest may already be on their way. Room is a number of rows and
  * an amount of text, since callers choose how long a path or a header is.
  *
- * `add` is on the request path: one string of the group's values, one map lookup, a few additions.
+ * `add` is on the request path: the rows of the pair of peers by their identity, a short string of what is the request's
+ * own, one map lookup, a few additions.
  */
 
 export interface MergedSum {
@@ -22,7 +23,7 @@ export interface MergedSum {
 }
 
 export interface Row<R> {
-  readonly side: CompiledSide<R>;
+  readonly side: RowSide<R>;
   /** One request, for rules that need each. */
   readonly each: boolean;
   /** Values of the side's `groupBy` (or `each`) in order. */
@@ -44,14 +45,21 @@ export interface RowTableOptions {
   readonly maxTextChars?: number;
 }
 
+/** What whoever sends a row needs of its side. */
+export type RowSide<R> = Pick<CompiledSide<R & Reported>, "outbound" | "groupBy" | "values" | "each">;
+
 const NO_VALUES: readonly MergedSum[] = [];
 
-export class RowTable<R> {
+export class RowTable<R extends Reported> {
   readonly #maxRows: number;
   readonly #maxEach: number;
   readonly #maxTextChars: number;
   #textChars = 0;
-  #rows = new Map<string, Row<R>>();
+  /** By pair of peers, then by what is the request's own. */
+  #pairs = new Map<string, Map<string, Row<R>>>();
+  #merged = 0;
+  /** Changes with each take: pairs then look for their rows again. */
+  #generation = 0;
   #each: Row<R>[] = [];
   #dropped = 0;
 
@@ -63,7 +71,7 @@ export class RowTable<R> {
 
   /** Rows that wait. */
   get size(): number {
-    return this.#rows.size + this.#each.length;
+    return this.#merged + this.#each.length;
   }
 
   /** Reports dropped for want of room, since the start. */
@@ -79,16 +87,17 @@ export class RowTable<R> {
   /** Takes up to `maxRows` rows out, rows of single requests last. */
   take(maxRows: number): Row<R>[] {
     const taken: Row<R>[] = [];
-    if (this.#rows.size <= maxRows) {
-      taken.push(...this.#rows.values());
-      this.#rows = new Map();
-    } else {
-      for (const [key, row] of this.#rows) {
+    this.#generation++;
+    for (const [pairKey, rows] of this.#pairs) {
+      for (const [key, row] of rows) {
         if (taken.length === maxRows) break;
         taken.push(row);
-        this.#rows.delete(key);
+        rows.delete(key);
       }
+      if (rows.size > 0) break;
+      this.#pairs.delete(pairKey);
     }
+    this.#merged -= taken.length;
     if (taken.length < maxRows && this.#each.length > 0) taken.push(...this.#each.splice(0, maxRows - taken.length));
     for (const row of taken) this.#textChars -= row.textChars;
     return taken;
@@ -97,8 +106,10 @@ export class RowTable<R> {
   /** Gives up what waits, counted as dropped; returns how many reports that were. */
   clear(): number {
     let lost = this.#each.length;
-    for (const row of this.#rows.values()) lost += row.count;
-    this.#rows = new Map();
+    for (const rows of this.#pairs.values()) for (const row of rows.values()) lost += row.count;
+    this.#pairs = new Map();
+    this.#merged = 0;
+    this.#generation++;
     this.#each = [];
     this.#textChars = 0;
     this.#dropped += lost;
@@ -106,16 +117,18 @@ export class RowTable<R> {
   }
 
   #merge(side: CompiledSide<R>, record: R, nowMs: number): void {
-    const { groupBy, values } = side;
-    let key = side.prefix;
-    for (let i = 0; i < groupBy.length; i++) {
-      key += attributeText((groupBy[i] as (typeof groupBy)[number]).read(record));
+    const { values } = side;
+    const pair = side.pairs.of(record);
+    if (pair.generation !== this.#generation) {
+      pair.generation = this.#generation;
+      pair.rows = this.#rowsOf(pair.key);
     }
-    let row = this.#rows.get(key);
+    const key = keyOf("", side.own, record);
+    let row = pair.rows.get(key);
     if (row === undefined) {
-      const attributes = groupBy.map((attribute) => attribute.read(record));
+      const attributes = side.groupBy.map((attribute) => attribute.read(record));
       const textChars = textLength(attributes);
-      if (!this.#hasRoom(this.#rows.size, this.#maxRows, textChars)) return;
+      if (!this.#hasRoom(this.#merged, this.#maxRows, textChars)) return;
       row = {
         side,
         each: false,
@@ -130,7 +143,8 @@ export class RowTable<R> {
         firstMs: nowMs,
         lastMs: nowMs,
       };
-      this.#rows.set(key, row);
+      pair.rows.set(key, row);
+      this.#merged++;
     }
     row.count++;
     row.lastMs = nowMs;
@@ -139,6 +153,15 @@ export class RowTable<R> {
       const value = read(record);
       if (typeof value === "number" && Number.isFinite(value)) addTo(row.values[i] as MergedSum, bounds, value);
     }
+  }
+
+  #rowsOf(pairKey: string): Map<string, Row<R>> {
+    let rows = this.#pairs.get(pairKey);
+    if (rows === undefined) {
+      rows = new Map();
+      this.#pairs.set(pairKey, rows);
+    }
+    return rows;
   }
 
   #addEach(side: CompiledSide<R>, record: R, nowMs: number): void {

@@ -39,8 +39,9 @@ export function compileHeaderEdits(
 
 export function applyHeaderEdits(headers: HeaderList, edits: readonly HeaderEdit[]): void {
   for (const edit of edits) {
-    if (edit.op === "remove") headers.remove(edit.key);
-    else headers[edit.op](edit.name, edit.key, edit.value);
+    if (edit.op === "add") headers.add(edit.name, edit.key, edit.value);
+    else if (edit.op === "set") headers.set(edit.name, edit.key, edit.value);
+    else headers.remove(edit.key);
   }
 }
 

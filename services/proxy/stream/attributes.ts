@@ -72,13 +72,15 @@ export function compileReader(reference: string): AttributeReader {
   const side = name.startsWith("source.") ? "source" : name.startsWith("destination.") ? "destination" : undefined;
   if (side !== undefined) {
     const field = name.slice(side.length + 1);
-    if (field === "labels") {
-      return key === undefined ? (record) => record[side].labels : (record) => entry(record[side].labels, key);
-    }
-    const read = Object.hasOwn(PEER, field) ? PEER[field] : undefined;
-    return read === undefined ? () => undefined : (record) => read(record[side]);
+    const read = field === "labels" ? labelReader(key) : Object.hasOwn(PEER, field) ? PEER[field] : undefined;
+    if (read === undefined) return () => undefined;
+    return side === "source" ? (record) => read(record.source) : (record) => read(record.destination);
   }
   return (Object.hasOwn(RECORD, name) ? RECORD[name] : undefined) ?? (() => undefined);
+}
+
+function labelReader(key: string | undefined): (peer: Peer) => AttributeScalar | undefined {
+  return key === undefined ? (peer) => peer.labels : (peer) => entry(peer.labels, key);
 }
 
 /** Envoy's names of the request line's parts among the headers. */

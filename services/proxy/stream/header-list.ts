@@ -1,11 +1,13 @@
 /**
- * The header fields of one message, in the order and the case in which they came, with their lower-case keys beside
- * them: looked up by key, written out by name.
+ * The header fields of one message, in the order and the case in which they came. Each is kept twice: as what is looked
+ * up (the key in lower case, the value), and as the line that goes on the wire, so that a field which only passes
+ * through is never put together again.
  */
 export class HeaderList {
-  readonly names: string[] = [];
   readonly keys: string[] = [];
   readonly values: string[] = [];
+  /** `Name: value`, each with its line end. */
+  readonly lines: string[] = [];
 
   get length(): number {
     return this.keys.length;
@@ -13,9 +15,14 @@ export class HeaderList {
 
   /** `key` is `name` in lower case. */
   add(name: string, key: string, value: string): void {
-    this.names.push(name);
+    this.addLine(key, value, `${name}: ${value}\r\n`);
+  }
+
+  /** The same with the line ready made. */
+  addLine(key: string, value: string, line: string): void {
     this.keys.push(key);
     this.values.push(value);
+    this.lines.push(line);
   }
 
   /** The first value of a field; `key` in lower case. */
@@ -35,7 +42,7 @@ export class HeaderList {
       this.add(name, key, value);
       return;
     }
-    this.values[first] = value;
+    this.replaceAt(first, value);
     for (let i = this.keys.length - 1; i > first; i--) if (this.keys[i] === key) this.removeAt(i);
   }
 
@@ -57,16 +64,27 @@ export class HeaderList {
 
   clone(): HeaderList {
     const copy = new HeaderList();
-    copy.names.push(...this.names);
     copy.keys.push(...this.keys);
     copy.values.push(...this.values);
+    copy.lines.push(...this.lines);
     return copy;
+  }
+
+  /** The name at `index`, in the case in which it came. */
+  nameAt(index: number): string {
+    return (this.lines[index] ?? "").slice(0, (this.keys[index] ?? "").length);
+  }
+
+  /** The field line at `index` gets another value. */
+  replaceAt(index: number, value: string): void {
+    this.values[index] = value;
+    this.lines[index] = `${this.nameAt(index)}: ${value}\r\n`;
   }
 
   /** Removes the field line at `index`. */
   removeAt(index: number): void {
-    this.names.splice(index, 1);
     this.keys.splice(index, 1);
     this.values.splice(index, 1);
+    this.lines.splice(index, 1);
   }
 }

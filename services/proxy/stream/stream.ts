@@ -54,6 +54,8 @@ export interface DownstreamStream extends MessageSink {
   /** An interim response (1xx), sent at once. */
   sendInterim(head: ResponseHead): void;
   sendHead(head: ResponseHead, end: boolean): void;
+  /** After so many milliseconds `onDeadline` is called, once; Infinity: not any more. There is one at a time. */
+  setDeadline(afterMs: number): void;
 }
 
 /** What the downstream codec tells the exchange. */
@@ -64,6 +66,7 @@ export interface DownstreamEvents {
   onDrain(): void;
   onReset(reason: ResetReason): void;
   onTimeout(timeout: StreamTimeout): void;
+  onDeadline(): void;
   /** The response has left and the stream is done. */
   onSent(): void;
 }
