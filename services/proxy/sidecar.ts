@@ -1,3 +1,4 @@
+import type { TableFollower } from "../../shared/bus/index.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { http1Settings } from "./config.ts";
 import type { Frontend, FrontendParts } from "./frontend.ts";
@@ -5,6 +6,7 @@ import type { IdentityMaterial } from "./identity/material.ts";
 import { Applications } from "./inbound/applications.ts";
 import { InboundListener } from "./inbound/listener.ts";
 import { inboundStack } from "./inbound/stack.ts";
+import { HostBook } from "./mesh/host-book.ts";
 import { createOutboundListener } from "./outbound/listener.ts";
 import { Passthrough } from "./outbound/passthrough.ts";
 import { outboundStack } from "./outbound/stack.ts";
@@ -14,11 +16,12 @@ export class Sidecar implements Frontend {
   readonly #parts: FrontendParts;
   readonly #applications: Applications;
   readonly #passthrough: Passthrough;
+  readonly #hosts: HostBook;
   readonly #inbound: InboundListener;
   readonly #stopSweep: () => void;
   #outboundPort: number;
 
-  constructor(parts: FrontendParts, material: IdentityMaterial) {
+  constructor(parts: FrontendParts, hosts: TableFollower, material: IdentityMaterial) {
     const { config, self, connector, clock, log } = parts;
     this.#parts = parts;
     this.#outboundPort = config.outboundPort;
@@ -27,6 +30,7 @@ export class Sidecar implements Frontend {
       connector,
       (address, port) => port === this.#outboundPort && isLoopback(address),
     );
+    this.#hosts = new HostBook(hosts, config.namespace, clock);
     this.#stopSweep = clock.every(1_000, () => this.#passthrough.sweep(Date.now()));
     this.#inbound = new InboundListener(
       {
@@ -60,6 +64,7 @@ export class Sidecar implements Frontend {
 
   close(): void {
     this.#stopSweep();
+    this.#hosts.close();
     this.#passthrough.close();
     this.#applications.close();
   }
@@ -80,6 +85,7 @@ export class Sidecar implements Frontend {
     return outboundStack({
       namespace: config.namespace,
       directory,
+      hosts: this.#hosts,
       policy: config.outboundPolicy,
       passthrough: this.#passthrough,
       overload,

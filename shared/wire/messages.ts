@@ -178,6 +178,13 @@ export type Endpoint = mesh.v1.Endpoint;
 export type EndpointInput = mesh.v1.Endpoint.$Properties;
 export type EndpointPort = mesh.v1.EndpointPort;
 export type EndpointPortInput = mesh.v1.EndpointPort.$Properties;
+export type HostsConfig = mesh.v1.HostsConfig;
+export const HostsConfig: MessageType<HostsConfig, mesh.v1.HostsConfig.$Properties> = messageType(
+  "HostsConfig",
+  mesh.v1.HostsConfig,
+);
+export type NamedHost = mesh.v1.NamedHost;
+export type NamedHostInput = mesh.v1.NamedHost.$Properties;
 export type GatewayConfig = mesh.v1.GatewayConfig;
 export const GatewayConfig: MessageType<GatewayConfig, mesh.v1.GatewayConfig.$Properties> = messageType(
   "GatewayConfig",

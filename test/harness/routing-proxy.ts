@@ -10,6 +10,7 @@ import type { ServiceSnapshot } from "../../services/proxy/mesh/service-snapshot
 import { createOutboundListener } from "../../services/proxy/outbound/listener.ts";
 import { Passthrough } from "../../services/proxy/outbound/passthrough.ts";
 import { outboundStack } from "../../services/proxy/outbound/stack.ts";
+import { HostTable } from "../../services/proxy/route/host-table.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
 import { compileRoutes } from "../../services/proxy/route/service-route.ts";
 import { type Peer, type RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
@@ -136,6 +137,7 @@ export class RoutingProxy {
     const stack = outboundStack({
       namespace: "default",
       directory,
+      hosts: { table: () => new HostTable() },
       policy: "REGISTRY_ONLY",
       passthrough: this.#passthrough,
       overload: { active: false },

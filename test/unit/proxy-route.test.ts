@@ -5,7 +5,7 @@ import { Exchange } from "../../services/proxy/filter/exchange.ts";
 import { FaultFilter } from "../../services/proxy/filter/fault.ts";
 import { drawMirrors } from "../../services/proxy/filter/mirror.ts";
 import { forwardByRoute } from "../../services/proxy/outbound/forward.ts";
-import { splitAuthority } from "../../services/proxy/outbound/resolve.ts";
+import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import { matchRoute } from "../../services/proxy/route/matching.ts";
 import { compileRoutes, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
 import { WeightedChoice } from "../../services/proxy/route/weighted-choice.ts";
