@@ -5,11 +5,12 @@ import type { Frontend, FrontendParts } from "./frontend.ts";
 import type { IdentityMaterial } from "./identity/material.ts";
 import { Applications } from "./inbound/applications.ts";
 import { InboundListener } from "./inbound/listener.ts";
-import { inboundStack } from "./inbound/stack.ts";
+import { grpcHealthStack, type InboundOptions, inboundStack } from "./inbound/stack.ts";
 import { HostBook } from "./mesh/host-book.ts";
 import { createOutboundListener } from "./outbound/listener.ts";
 import { Passthrough } from "./outbound/passthrough.ts";
 import { outboundStack } from "./outbound/stack.ts";
+import { GRPC_HEALTH, HTTP1 } from "./tls/protocols.ts";
 
 /** A workload's proxy: one port for its application's own requests, one for those of other proxies. */
 export class Sidecar implements Frontend {
@@ -35,7 +36,7 @@ export class Sidecar implements Frontend {
     this.#inbound = new InboundListener(
       {
         self,
-        stack: this.#inboundStack(),
+        stacks: this.#inboundStacks(),
         clock,
         settings: http1Settings(config),
         log,
@@ -69,15 +70,19 @@ export class Sidecar implements Frontend {
     this.#applications.close();
   }
 
-  #inboundStack() {
+  #inboundStacks() {
     const { gate, overload, tracer, sinks, logSinks } = this.#parts;
-    return inboundStack({
+    const options: InboundOptions = {
       check: (record) => gate.check(record),
       overload,
       tracer,
       sinks: [...sinks, ...logSinks],
       application: (port) => this.#applications.get(port),
-    });
+    };
+    return new Map([
+      [HTTP1, inboundStack(options)],
+      [GRPC_HEALTH, grpcHealthStack(options)],
+    ]);
   }
 
   #outboundStack() {

@@ -199,6 +199,16 @@ export const Registration: MessageType<Registration, mesh.v1.Registration.$Prope
 );
 export type Hello = mesh.v1.Hello;
 export const Hello: MessageType<Hello, mesh.v1.Hello.$Properties> = messageType("Hello", mesh.v1.Hello);
+export type GrpcHealthRequest = mesh.v1.GrpcHealthRequest;
+export const GrpcHealthRequest: MessageType<GrpcHealthRequest, mesh.v1.GrpcHealthRequest.$Properties> = messageType(
+  "GrpcHealthRequest",
+  mesh.v1.GrpcHealthRequest,
+);
+export type GrpcHealthResponse = mesh.v1.GrpcHealthResponse;
+export const GrpcHealthResponse: MessageType<GrpcHealthResponse, mesh.v1.GrpcHealthResponse.$Properties> = messageType(
+  "GrpcHealthResponse",
+  mesh.v1.GrpcHealthResponse,
+);
 export type ProxyStatus = mesh.v1.ProxyStatus;
 export const ProxyStatus: MessageType<ProxyStatus, mesh.v1.ProxyStatus.$Properties> = messageType(
   "ProxyStatus",

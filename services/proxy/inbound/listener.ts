@@ -28,7 +28,8 @@ const HANDSHAKE_MS = 10_000;
 
 export interface InboundListenerOptions {
   readonly self: Peer;
-  readonly stack: readonly Filter[];
+  /** By what Hello says is spoken. */
+  readonly stacks: ReadonlyMap<string, readonly Filter[]>;
   readonly clock: Clock;
   readonly settings?: Http1Settings;
   readonly log: Logger;
@@ -121,9 +122,10 @@ export class InboundListener {
   }
 
   #serve(socket: TLSSocket, hello: Hello, { principal, element }: Caller, expiresMs: number, rest: Buffer): void {
-    const { self, stack, clock, settings = DEFAULT_HTTP1 } = this.#options;
+    const { self, stacks, clock, settings = DEFAULT_HTTP1 } = this.#options;
     const addresses = addressesOf(socket);
-    if (hello.protocol !== "http/1.1" || !this.#options.isOwnService(hello.service)) {
+    const stack = stacks.get(hello.protocol);
+    if (stack === undefined || !this.#options.isOwnService(hello.service)) {
       socket.destroy();
       return;
     }

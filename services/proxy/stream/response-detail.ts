@@ -38,6 +38,7 @@ const malformed = (status: number, why: string): DetailFacts => ({ status: Strin
 
 export const RESPONSE_DETAILS = {
   direct_response: { status: "any", flag: "", why: "a rule redirects, or answers itself" },
+  grpc_health: { status: "200 or 503", flag: "", why: "another proxy asked for the application's gRPC health" },
   cors_response: { status: "200", flag: "", why: "a preflight from an allowed origin" },
   fault_filter_abort: { status: "any", flag: "FI", why: "a rule injects this status" },
   ext_authz_denied: {
