@@ -326,6 +326,48 @@ describe("faults", () => {
     assert.match(backend.asked[0] ?? "", /kept while delayed$/);
   });
 
+  test("delay exponentially, each request by its own draw", async () => {
+    const backend = await scripted(answer(200));
+    // e^-2 of all requests wait longer than two means; the first place in the distribution is no delay at all.
+    const filters = injecting({ delay: { percent: 100, exponentialDelayMs: 40 } }, [0, 1 - Math.exp(-2)]);
+    const front = await proxy([backend.port], { filters });
+    const caller = await client(front);
+    caller.send(get("/"));
+    assert.equal((await caller.response()).status, 200);
+    assert.equal(front.last?.flags, "");
+    const started = performance.now();
+    caller.send(get("/"));
+    assert.equal((await caller.response()).status, 200);
+    assert.ok(performance.now() - started >= 75);
+    assert.equal(front.last?.flags, "DI");
+  });
+
+  test("abort gRPC requests with a status in the head of the answer, and others with the HTTP status like it", async () => {
+    const backend = await scripted(answer(200));
+    const filters = injecting({ abort: { percent: 100, grpcStatus: 14, overrideHeader: "x-abort" } });
+    const front = await proxy([backend.port], { filters });
+    const caller = await client(front);
+    const grpc = "content-type: application/grpc+proto\r\n";
+    for (const [fields, status, grpcStatus] of [
+      [grpc, 200, "14"],
+      [`${grpc}x-abort: 5\r\n`, 200, "5"],
+      [`${grpc}x-abort: 17\r\n`, 200, "14"],
+      [`${grpc}x-abort: 0\r\n`, 200, "14"],
+      ["content-type: application/json\r\n", 503, undefined],
+      ["content-type: application/grpcish\r\nx-abort: 7\r\n", 403, undefined],
+    ] as const) {
+      caller.send(get("/", fields.trimEnd()));
+      const { status: given, head, body } = await caller.response();
+      assert.equal(given, status, fields);
+      assert.equal(/^grpc-status: (.*)$/im.exec(head)?.[1]?.trim(), grpcStatus, fields);
+      if (grpcStatus === undefined) continue;
+      assert.match(head, /^content-type: application\/grpc\r?$/im);
+      assert.equal(body.length, 0);
+    }
+    assert.equal(front.last?.flags, "FI");
+    assert.equal(backend.asked.length, 0);
+  });
+
   test("take their values from the request where the rule says so", async () => {
     const backend = await scripted(answer(200));
     const front = await proxy([backend.port], {

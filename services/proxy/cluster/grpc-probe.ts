@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from "node:http2";
 import type { Socket } from "node:net";
 import { GrpcHealthRequest, GrpcHealthResponse } from "../../../shared/wire/index.ts";
+import { isGrpcContentType } from "../route/request-parts.ts";
 
 /**
  * gRPC's health protocol (grpc.health.v1.Health/Check), one question over a connection of its own. It is asked every
@@ -68,7 +69,7 @@ export class GrpcProbe {
   }
 
   #onHead(head: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
-    this.#isOk = head[":status"] === 200 && /^application\/grpc(?:$|[+;])/.test(head["content-type"] ?? "");
+    this.#isOk = head[":status"] === 200 && isGrpcContentType(head["content-type"]);
     this.#grpcStatus = head["grpc-status"];
   }
 
