@@ -287,13 +287,13 @@ test("hosts to which nobody gave a meaning are known to have none", async () => 
   const bus = await nats.connectWorkload(REVIEWS);
   const hosts = new TableFollower({ bus, table: "hosts", clock: systemClock, log: silentLog });
   const ours = hosts.follow("default");
-  await ours.ready(5_000);
+  await ours.ready(15_000);
   assert.equal(ours.state, "absent");
   let complete = false;
   bus.subscribe(nats.subjects.head("hosts"), (message) => {
     complete ||= message.decode(Head).complete;
   });
-  await eventually(() => complete, { withinMs: 5_000 });
+  await eventually(() => complete, { withinMs: 15_000 });
   hosts.close();
 });
 
