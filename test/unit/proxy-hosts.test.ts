@@ -14,7 +14,6 @@ function chooser(...patterns: string[]): (authority: string) => string | undefin
       found === undefined ? [] : [found],
       `${authority}: the explanation says what happens`,
     );
-    assert.equal(table.find(authority), found, "and so it stays");
     return found;
   };
 }
@@ -102,13 +101,6 @@ test("the explanation says why each pattern was passed over", () => {
       "chosen",
     ],
   );
-});
-
-test("more hosts than are remembered are found all the same", () => {
-  const table = new HostTable([["*.example.com", "it"]]);
-  for (let i = 0; i < 5_000; i++) assert.equal(table.find(`h${i}.example.com`), "it");
-  assert.equal(table.find("h1.example.com"), "it");
-  assert.equal(table.find("h1.example.org"), undefined);
 });
 
 test("the index and the explanation agree on any host", () => {

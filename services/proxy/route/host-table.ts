@@ -8,9 +8,6 @@ import {
 } from "./host-pattern.ts";
 import type { Verdict } from "./matching.ts";
 
-/** Authorities come from requests: what more than these mean is not remembered. */
-const MAX_REMEMBERED = 1_024;
-
 interface HostEntry<T> {
   readonly pattern: HostPattern;
   readonly value: T;
@@ -25,14 +22,15 @@ interface HostPorts<T> {
 /**
  * What hosts mean. The most specific pattern that fits a request is its own, whatever that leads to: the host itself
  * first, then wildcards from the longest to the shortest, `*` last; of one name, that with the request's port comes
- * before that for any. A request finds it in as many steps as its host has parts, and but once for each authority.
+ * before that for any. A request finds it in as many steps as its host has parts. What was found is not remembered: hosts
+ * come from outside in any number, and looking is as cheap.
  */
 export class HostTable<T> {
   /** The more specific first. */
   readonly #entries: readonly HostEntry<T>[];
   readonly #hosts = new Map<string, HostPorts<T>>();
   readonly #suffixes = new Map<string, HostPorts<T>>();
-  readonly #found = new Map<string, HostEntry<T> | undefined>();
+  readonly #everything: HostPorts<T> = { any: undefined, byPort: undefined };
 
   /** Of patterns that mean the same, the first stands. Throws on one that cannot be read. */
   constructor(values: Iterable<readonly [pattern: string, value: T]> = []) {
@@ -46,13 +44,10 @@ export class HostTable<T> {
 
   /** What the host of an authority means; undefined when no pattern fits it. */
   find(authority: string): T | undefined {
-    if (this.#entries.length === 0) return undefined;
-    const known = this.#found.get(authority);
-    if (known !== undefined || this.#found.has(authority)) return known?.value;
-    const entry = this.#search(authority);
-    if (this.#found.size >= MAX_REMEMBERED) this.#found.clear();
-    this.#found.set(authority, entry);
-    return entry?.value;
+    const { host, port } = requested(authority);
+    let found = entryFor(this.#hosts.get(host), port);
+    if (found === undefined && this.#suffixes.size > 0) found = this.#bySuffix(host, port);
+    return (found ?? entryFor(this.#everything, port))?.value;
   }
 
   /** What becomes of each pattern for this authority, the more specific first. */
@@ -69,22 +64,20 @@ export class HostTable<T> {
     });
   }
 
-  #search(authority: string): HostEntry<T> | undefined {
-    const { host, port } = requested(authority);
-    let found = entryFor(this.#hosts.get(host), port);
-    // The star stands for one character at least; what is left of it then begins with a dot or a dash.
-    for (let at = 1; found === undefined && at < host.length; at++) {
+  #bySuffix(host: string, port: number): HostEntry<T> | undefined {
+    // The star stands for one character at least; what follows it begins with a dot or a dash.
+    for (let at = 1; at < host.length; at++) {
       const code = host.charCodeAt(at);
-      if (code === DOT || code === DASH) found = entryFor(this.#suffixes.get(host.slice(at)), port);
+      if (code !== DOT && code !== DASH) continue;
+      const found = entryFor(this.#suffixes.get(host.slice(at)), port);
+      if (found !== undefined) return found;
     }
-    return found ?? entryFor(this.#suffixes.get(""), port);
+    return undefined;
   }
 
   #add(entry: HostEntry<T>): boolean {
-    const { name, suffix, port } = entry.pattern;
-    const [names, key] = suffix === undefined ? [this.#hosts, name] : [this.#suffixes, suffix];
-    const ports: HostPorts<T> = names.get(key) ?? { any: undefined, byPort: undefined };
-    names.set(key, ports);
+    const { port } = entry.pattern;
+    const ports = this.#portsOf(entry.pattern);
     if (port === undefined) {
       if (ports.any !== undefined) return false;
       ports.any = entry;
@@ -94,6 +87,14 @@ export class HostTable<T> {
     if (ports.byPort.has(port)) return false;
     ports.byPort.set(port, entry);
     return true;
+  }
+
+  #portsOf({ name, suffix }: HostPattern): HostPorts<T> {
+    if (suffix === "") return this.#everything;
+    const [names, key] = suffix === undefined ? [this.#hosts, name] : [this.#suffixes, suffix];
+    const ports: HostPorts<T> = names.get(key) ?? { any: undefined, byPort: undefined };
+    names.set(key, ports);
+    return ports;
   }
 }
 
