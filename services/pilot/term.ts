@@ -50,7 +50,7 @@ const RECOVERY_MS = 1_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-type Owned = "config" | "service" | "endpoints" | "gateway";
+type Owned = "config" | "service" | "endpoints" | "hosts" | "gateway";
 
 export class Term {
   readonly compiler: Compiler;
@@ -70,6 +70,8 @@ export class Term {
       config: this.#own("config", () => this.#configContent()),
       service: this.#own("service", () => this.#lost()),
       endpoints: this.#own("endpoints", () => this.#lost()),
+      // Nothing is compiled into it: that it is complete tells followers that no other hosts have a meaning.
+      hosts: this.#own("hosts", () => []),
       gateway: this.#own("gateway", () => this.#lost()),
     };
     this.compiler = new Compiler(registry);
@@ -119,13 +121,14 @@ export class Term {
   }
 
   async #takeOver(): Promise<void> {
-    const { config, service, endpoints, gateway } = this.#owners;
+    const { config, service, endpoints, hosts, gateway } = this.#owners;
     const { store, registry, log } = this.#options;
     const [configs, services, endpointSets, gateways] = await Promise.all([
       config.start(),
       service.start(),
       endpoints.start(),
       gateway.start(),
+      hosts.start(),
     ]);
     const isFirstStart = this.#options.isFirstStart() && configs.size === 0 && services.size === 0;
     this.foundNothing = isFirstStart;
@@ -151,7 +154,7 @@ export class Term {
     }
     await this.broadcaster.begin();
     const complete = () => {
-      for (const owner of [service, endpoints, gateway]) owner.markComplete();
+      for (const owner of [service, endpoints, hosts, gateway]) owner.markComplete();
     };
     if (isFirstStart || services.size > 0) complete();
     else this.#stops.push(this.#options.clock.after(HEARD_ALL_MS, complete));

@@ -95,8 +95,8 @@ class ProxyApp implements App {
     this.#telemetryBus = this.#openBus("-telemetry");
     const shared = { clock, log: this.#log, metrics: this.#metrics };
     this.#tables = followTables({ bus: this.#bus, clock, log: this.#log, name: `${namespace}/${instance}` });
-    const { service: services, endpoints, gateway, plan } = this.#tables;
-    this.#state = new StateStore(config.dataDir, [services, endpoints, gateway, plan], this.#log);
+    const { service: services, endpoints, hosts, gateway, plan } = this.#tables;
+    this.#state = new StateStore(config.dataDir, [services, endpoints, hosts, gateway, plan], this.#log);
     this.#certificates = new WorkloadCertificates({
       ...shared,
       identity: { namespace, serviceAccount },
@@ -240,7 +240,9 @@ class ProxyApp implements App {
       sinks: [(record) => this.#stats.count(record), (record) => gate.report(record)],
       logSinks: this.#openAccessLog(),
     };
-    return config.mode === "gateway" ? new Gateway(parts, this.#tables.gateway) : new Sidecar(parts, material);
+    return config.mode === "gateway"
+      ? new Gateway(parts, this.#tables.gateway)
+      : new Sidecar(parts, this.#tables.hosts, material);
   }
 
   #openAccessLog(): ((record: RequestRecord) => void)[] {

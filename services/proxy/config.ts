@@ -12,6 +12,7 @@ import {
 } from "../../shared/config/index.ts";
 
 import { DEFAULT_HTTP1, type Http1Settings } from "./codec/http1-settings.ts";
+import { parseHealthUrl } from "./health-question.ts";
 import { TRACE_FORMATS, type TraceFormatName } from "./trace/tracer.ts";
 
 /** One port that the workload serves: `9080:http=127.0.0.1:43121`. */
@@ -99,11 +100,19 @@ export const PROXY_SETTINGS = {
     parsePorts,
     () => "",
   ),
-  healthUrl: text({
-    env: "HEALTH_URL",
-    default: "",
-    doc: "Asked every 2 s for the application's health. Default: always healthy.",
-  }),
+  healthUrl: custom(
+    "URL",
+    {
+      env: "HEALTH_URL",
+      default: "",
+      doc: "Asked every 2 s for the application's health: http, https, `tcp://host:port`, or `grpc://host:port/service` (no service: the server as a whole). Default: always healthy.",
+    },
+    (raw) => {
+      parseHealthUrl(raw);
+      return raw;
+    },
+    (url) => url,
+  ),
   address: text({
     env: "MESH_ADDRESS",
     default: "",

@@ -1,12 +1,11 @@
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import type { Clock } from "../../shared/base/index.ts";
+import { answersWell, parseHealthUrl } from "./health-question.ts";
 
 /*
- * Whether the application may get traffic: a GET of its health URL every two seconds, any answer below 400 is good.
- * Two failures in a row make it unhealthy, one success healthy: a single slow answer must not take an instance out, and
- * a recovered one is wanted back. It starts unhealthy and is asked at once, so an application that is still starting
- * gets no traffic. Without a URL there is nothing to ask, and it counts as healthy.
+ * Whether the application may get traffic: its health URL is asked every two seconds. Two failures in a row make it
+ * unhealthy, one success healthy: a single slow answer must not take an instance out, and a recovered one is wanted
+ * back. It starts unhealthy and is asked at once, so an application that is still starting gets no traffic. Without a
+ * URL there is nothing to ask, and it counts as healthy.
  */
 
 const PERIOD_MS = 2_000;
@@ -23,6 +22,7 @@ export interface HealthProbeOptions {
 
 export class HealthProbe {
   readonly #options: HealthProbeOptions;
+  readonly #url: URL | undefined;
   readonly #listeners = new Set<(healthy: boolean) => void>();
   #healthy: boolean;
   #overruled = false;
@@ -33,7 +33,8 @@ export class HealthProbe {
 
   constructor(options: HealthProbeOptions) {
     this.#options = options;
-    this.#healthy = options.url === "";
+    this.#url = parseHealthUrl(options.url);
+    this.#healthy = this.#url === undefined;
   }
 
   get healthy(): boolean {
@@ -58,9 +59,9 @@ export class HealthProbe {
   }
 
   start(): void {
-    if (this.#options.url === "" || !this.#isStopped) return;
+    if (this.#url === undefined || !this.#isStopped) return;
     this.#isStopped = false;
-    void this.#probe();
+    void this.#probe(this.#url);
   }
 
   stop(): void {
@@ -69,15 +70,18 @@ export class HealthProbe {
     this.#abort?.abort();
   }
 
-  async #probe(): Promise<void> {
-    const { url, clock, periodMs = PERIOD_MS } = this.#options;
-    this.#abort = new AbortController();
-    const isGood = await answersWell(url, clock, this.#abort.signal);
+  async #probe(url: URL): Promise<void> {
+    const { clock, periodMs = PERIOD_MS } = this.#options;
+    const abort = new AbortController();
+    this.#abort = abort;
+    const cancelTimeout = clock.after(TIMEOUT_MS, () => abort.abort());
+    const isGood = await answersWell(url, abort.signal);
+    cancelTimeout();
     if (this.#isStopped) return;
     this.#failures = isGood ? 0 : this.#failures + 1;
     if (isGood) this.#become(true);
     else if (this.#failures >= FAILURES_TO_UNHEALTHY) this.#become(false);
-    this.#cancelTimer = clock.after(periodMs, () => void this.#probe());
+    this.#cancelTimer = clock.after(periodMs, () => void this.#probe(url));
   }
 
   #become(healthy: boolean): void {
@@ -92,21 +96,4 @@ export class HealthProbe {
     if (this.healthy === before) return;
     for (const listener of this.#listeners) listener(this.healthy);
   }
-}
-
-function answersWell(url: string, clock: Clock, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const send = url.startsWith("https:") ? httpsRequest : httpRequest;
-    const finish = (isGood: boolean): void => {
-      cancel();
-      resolve(isGood);
-    };
-    // A connection of its own each time: a kept one would hide an application that accepts no new ones.
-    const request = send(url, { agent: false, signal, headers: { "user-agent": "lateen-health" } }, (response) => {
-      finish(response.statusCode !== undefined && response.statusCode < 400);
-      response.on("error", () => {}).resume();
-    });
-    const cancel = clock.after(TIMEOUT_MS, () => request.destroy(new Error("timeout")));
-    request.on("error", () => finish(false)).end();
-  });
 }

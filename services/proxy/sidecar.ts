@@ -1,24 +1,28 @@
+import type { TableFollower } from "../../shared/bus/index.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { http1Settings } from "./config.ts";
 import type { Frontend, FrontendParts } from "./frontend.ts";
 import type { IdentityMaterial } from "./identity/material.ts";
 import { Applications } from "./inbound/applications.ts";
 import { InboundListener } from "./inbound/listener.ts";
-import { inboundStack } from "./inbound/stack.ts";
+import { grpcHealthStack, type InboundOptions, inboundStack } from "./inbound/stack.ts";
+import { HostBook } from "./mesh/host-book.ts";
 import { createOutboundListener } from "./outbound/listener.ts";
 import { Passthrough } from "./outbound/passthrough.ts";
 import { outboundStack } from "./outbound/stack.ts";
+import { GRPC_HEALTH, HTTP1 } from "./tls/protocols.ts";
 
 /** A workload's proxy: one port for its application's own requests, one for those of other proxies. */
 export class Sidecar implements Frontend {
   readonly #parts: FrontendParts;
   readonly #applications: Applications;
   readonly #passthrough: Passthrough;
+  readonly #hosts: HostBook;
   readonly #inbound: InboundListener;
   readonly #stopSweep: () => void;
   #outboundPort: number;
 
-  constructor(parts: FrontendParts, material: IdentityMaterial) {
+  constructor(parts: FrontendParts, hosts: TableFollower, material: IdentityMaterial) {
     const { config, self, connector, clock, log } = parts;
     this.#parts = parts;
     this.#outboundPort = config.outboundPort;
@@ -27,11 +31,12 @@ export class Sidecar implements Frontend {
       connector,
       (address, port) => port === this.#outboundPort && isLoopback(address),
     );
+    this.#hosts = new HostBook(hosts, config.namespace, clock);
     this.#stopSweep = clock.every(1_000, () => this.#passthrough.sweep(Date.now()));
     this.#inbound = new InboundListener(
       {
         self,
-        stack: this.#inboundStack(),
+        stacks: this.#inboundStacks(),
         clock,
         settings: http1Settings(config),
         log,
@@ -60,19 +65,24 @@ export class Sidecar implements Frontend {
 
   close(): void {
     this.#stopSweep();
+    this.#hosts.close();
     this.#passthrough.close();
     this.#applications.close();
   }
 
-  #inboundStack() {
+  #inboundStacks() {
     const { gate, overload, tracer, sinks, logSinks } = this.#parts;
-    return inboundStack({
+    const options: InboundOptions = {
       check: (record) => gate.check(record),
       overload,
       tracer,
       sinks: [...sinks, ...logSinks],
       application: (port) => this.#applications.get(port),
-    });
+    };
+    return new Map([
+      [HTTP1, inboundStack(options)],
+      [GRPC_HEALTH, grpcHealthStack(options)],
+    ]);
   }
 
   #outboundStack() {
@@ -80,6 +90,7 @@ export class Sidecar implements Frontend {
     return outboundStack({
       namespace: config.namespace,
       directory,
+      hosts: this.#hosts,
       policy: config.outboundPolicy,
       passthrough: this.#passthrough,
       overload,

@@ -18,6 +18,15 @@ export {
   UnavailableError,
   WireError,
 } from "./errors.ts";
+export {
+  GRPC_INTERNAL,
+  GRPC_OK,
+  GRPC_RESOURCE_EXHAUSTED,
+  GRPC_STATUS_NAMES,
+  GRPC_UNAVAILABLE,
+  grpcStatusName,
+  httpStatusOf,
+} from "./grpc-status.ts";
 export { fnv1a32, mix32 } from "./hash.ts";
 export { type App, type AppPorts, Lifecycle, type LifecycleState } from "./lifecycle.ts";
 export { LruMap } from "./lru-map.ts";

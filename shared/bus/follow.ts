@@ -17,7 +17,7 @@ import type { TableHead, TableHeads } from "./table-heads.ts";
 
 /**
  * `loading`: not asked yet. `present`: has a value. `absent`: the bucket is there and has no such key. `unavailable`:
- * the bucket does not answer, and there is no value from before.
+ * the bucket does not answer, and there is no answer from before.
  */
 export type FollowState = "loading" | "present" | "absent" | "unavailable";
 
@@ -196,6 +196,11 @@ export class Follow {
     this.#change("present", next.value);
   }
 
+  /** Takes the word of an earlier run that there is no such key, until the bus says something. */
+  acceptAbsence(at: { epoch: number; sequence: number }): void {
+    if (this.#state === "loading") this.#giveUp(at.epoch, at.sequence);
+  }
+
   #onBroadcast(message: BusMessage): void {
     const { bus, table, log } = this.#source;
     let update: TableMessage;
@@ -240,7 +245,7 @@ export class Follow {
       if (this.#destroyed) return;
       if (error instanceof WireError)
         log.warn({ tableKey: this.key, reason: error.message }, "a bucket's answer was dropped");
-      if (this.#value === undefined) this.#change("unavailable", undefined);
+      if (!this.#isKnown()) this.#change("unavailable", undefined);
       if (bus.connected) this.#retry(jittered(RETRY_MS, 0.5));
     }
   }
@@ -255,7 +260,7 @@ export class Follow {
   /** Not in the bucket, which may have been made a moment ago: what there is stays. */
   #onMissing(): void {
     this.#missing = true;
-    if (this.#value !== undefined) return;
+    if (this.#isKnown()) return;
     // With no head heard yet the bucket's word is all there is; an owner still filling it is worth waiting for.
     const isFilling = this.#source.heads.head?.complete === false;
     this.#change(isFilling ? "unavailable" : "absent", undefined);

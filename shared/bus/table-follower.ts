@@ -89,10 +89,14 @@ export class TableFollower {
     return follow;
   }
 
-  /** A value known from before, to serve until the bus says something newer; its user closes it like any other. */
-  seed(key: string, value: Uint8Array, epoch: number, sequence: number): Follow {
+  /**
+   * What is known from before (undefined: that there is no such key), to serve until the bus says something newer; its
+   * user closes it like any other.
+   */
+  seed(key: string, value: Uint8Array | undefined, epoch: number, sequence: number): Follow {
     const follow = this.#follows.get(key) ?? this.#create(key);
-    follow.accept({ epoch, sequence, value });
+    if (value === undefined) follow.acceptAbsence({ epoch, sequence });
+    else follow.accept({ epoch, sequence, value });
     follow.start();
     return follow;
   }

@@ -68,15 +68,19 @@ export interface RetrySpec {
 export interface FaultDelaySpec {
   /** 0..100; 100 when the rule names none. */
   readonly percent: number;
-  readonly fixedDelayMs: number;
+  /** One of the two. */
+  readonly fixedDelayMs?: number;
+  /** The mean. */
+  readonly exponentialDelayMs?: number;
   readonly overrideHeader: string;
 }
 
 export interface FaultAbortSpec {
   /** 0..100; 100 when the rule names none. */
   readonly percent: number;
-  /** Never 0: an abort without status is no abort. */
-  readonly httpStatus: number;
+  /** One of the two, and never 0: an abort without status is no abort. */
+  readonly httpStatus?: number;
+  readonly grpcStatus?: number;
   readonly overrideHeader: string;
 }
 

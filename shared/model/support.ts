@@ -13,6 +13,7 @@ interface Unsupported {
   readonly remedy: string;
 }
 
+const FOREIGN = "only the proxy that it was written for could read it";
 const LATER = "remove the field; a later release brings its effect";
 
 /** By kind. */
@@ -20,17 +21,18 @@ export const NOT_SUPPORTED_YET: Readonly<Record<string, readonly Unsupported[]>>
   RouteRule: [
     { field: "match.tcp", remedy: LATER },
     { field: "match.udp", remedy: "remove the field: UDP does not pass through the mesh" },
-    { field: "l4Fault", remedy: "use httpFault" },
-    { field: "httpReqTimeout.custom", remedy: "use simpleTimeout" },
-    { field: "httpReqRetries.custom", remedy: "use simpleRetry" },
-    { field: "httpFault.delay.exponentialDelay", remedy: "use fixedDelay" },
-    { field: "httpFault.abort.grpcStatus", remedy: "use httpStatus" },
-    { field: "httpFault.abort.http2Error", remedy: "use httpStatus" },
+    { field: "l4Fault", remedy: "use httpFault: only HTTP passes through the proxy" },
+    { field: "httpReqTimeout.custom", remedy: `use simpleTimeout: ${FOREIGN}` },
+    { field: "httpReqRetries.custom", remedy: `use simpleRetry: ${FOREIGN}` },
+    {
+      field: "httpFault.abort.http2Error",
+      remedy: "use httpStatus or grpcStatus: requests reach the proxy in HTTP/1.1, which has no such errors",
+    },
   ],
   DestinationPolicy: [
-    { field: "loadBalancing.custom", remedy: "use name: ROUND_ROBIN, LEAST_CONN or RANDOM" },
-    { field: "circuitBreaker.custom", remedy: "use simpleCb" },
-    { field: "custom", remedy: LATER },
+    { field: "loadBalancing.custom", remedy: `use name (ROUND_ROBIN, LEAST_CONN or RANDOM): ${FOREIGN}` },
+    { field: "circuitBreaker.custom", remedy: `use simpleCb: ${FOREIGN}` },
+    { field: "custom", remedy: `use loadBalancing and circuitBreaker: ${FOREIGN}` },
   ],
   IngressRule: [
     { field: "port", harmless: [0, 80, "0", "80"], remedy: "leave the port out: the gateway has one HTTP port" },

@@ -178,6 +178,13 @@ export type Endpoint = mesh.v1.Endpoint;
 export type EndpointInput = mesh.v1.Endpoint.$Properties;
 export type EndpointPort = mesh.v1.EndpointPort;
 export type EndpointPortInput = mesh.v1.EndpointPort.$Properties;
+export type HostsConfig = mesh.v1.HostsConfig;
+export const HostsConfig: MessageType<HostsConfig, mesh.v1.HostsConfig.$Properties> = messageType(
+  "HostsConfig",
+  mesh.v1.HostsConfig,
+);
+export type NamedHost = mesh.v1.NamedHost;
+export type NamedHostInput = mesh.v1.NamedHost.$Properties;
 export type GatewayConfig = mesh.v1.GatewayConfig;
 export const GatewayConfig: MessageType<GatewayConfig, mesh.v1.GatewayConfig.$Properties> = messageType(
   "GatewayConfig",
@@ -192,6 +199,16 @@ export const Registration: MessageType<Registration, mesh.v1.Registration.$Prope
 );
 export type Hello = mesh.v1.Hello;
 export const Hello: MessageType<Hello, mesh.v1.Hello.$Properties> = messageType("Hello", mesh.v1.Hello);
+export type GrpcHealthRequest = mesh.v1.GrpcHealthRequest;
+export const GrpcHealthRequest: MessageType<GrpcHealthRequest, mesh.v1.GrpcHealthRequest.$Properties> = messageType(
+  "GrpcHealthRequest",
+  mesh.v1.GrpcHealthRequest,
+);
+export type GrpcHealthResponse = mesh.v1.GrpcHealthResponse;
+export const GrpcHealthResponse: MessageType<GrpcHealthResponse, mesh.v1.GrpcHealthResponse.$Properties> = messageType(
+  "GrpcHealthResponse",
+  mesh.v1.GrpcHealthResponse,
+);
 export type ProxyStatus = mesh.v1.ProxyStatus;
 export const ProxyStatus: MessageType<ProxyStatus, mesh.v1.ProxyStatus.$Properties> = messageType(
   "ProxyStatus",

@@ -81,7 +81,10 @@ describe("two sidecars", () => {
     await backend.listen();
     const stack = [routerTo(backend.port, true, connector)];
     const isOwnService = (name: string): boolean => name === "reviews";
-    inbound = new InboundListener({ self, stack, clock: systemClock, log: silentLog, isOwnService }, material);
+    inbound = new InboundListener(
+      { self, stacks: new Map([["http/1.1", stack]]), clock: systemClock, log: silentLog, isOwnService },
+      material,
+    );
     const inboundPort = await inbound.listener.listen("127.0.0.1", 0);
     outbound = createOutboundListener(self, [routerTo(inboundPort, false, connector)], systemClock);
     outboundPort = await outbound.listen("127.0.0.1", 0);

@@ -2,7 +2,7 @@ import { createKindRegistry, type KindDefinition, NOT_SUPPORTED_YET, type TypeDo
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { code, table } from "./sections.ts";
 
-const REFUSED = "Refused for now: *not supported yet*.";
+const REFUSED = "Refused for now, *not supported yet*";
 
 /** The reference of one kind of configuration: every field as a path, from the schema that judges it. */
 export function renderKind(definition: KindDefinition): string {
@@ -19,18 +19,24 @@ export function allKinds(): readonly KindDefinition[] {
   return createKindRegistry(POLICY_KINDS).definitions;
 }
 
-function unsupportedIn(kind: string): ReadonlySet<string> {
-  return new Set((NOT_SUPPORTED_YET[kind] ?? []).map(({ field }) => field));
+/** Field -> what to do instead. */
+function unsupportedIn(kind: string): ReadonlyMap<string, string> {
+  return new Map((NOT_SUPPORTED_YET[kind] ?? []).map(({ field, remedy }) => [field, remedy]));
 }
 
-function* fieldRows(type: TypeDoc, path: string, unsupported: ReadonlySet<string>): Iterable<readonly string[]> {
+function* fieldRows(
+  type: TypeDoc,
+  path: string,
+  unsupported: ReadonlyMap<string, string>,
+): Iterable<readonly string[]> {
   for (const { name, doc, required, type: fieldType } of type.fields ?? []) {
     const at = path === "" ? name : `${path}.${name}`;
     const { label, suffix, inner } = unwrap(fieldType);
-    const isRefused = unsupported.has(at);
-    const notes = [required ? "Required." : "", doc === "Not supported." ? "" : doc, isRefused ? REFUSED : ""];
+    const remedy = unsupported.get(at);
+    const refusal = remedy === undefined ? "" : `${REFUSED}: ${remedy}.`;
+    const notes = [required ? "Required." : "", doc === "Not supported." ? "" : doc, refusal];
     yield [code(at), label, notes.filter((note) => note !== "").join(" ")];
-    if (!isRefused) yield* fieldRows(inner, `${at}${suffix}`, unsupported);
+    if (remedy === undefined) yield* fieldRows(inner, `${at}${suffix}`, unsupported);
   }
 }
 

@@ -124,7 +124,7 @@ export class SidecarMesh {
 
   async startTables(): Promise<void> {
     const [pilot, mixer] = [await this.nats.connectStore("pilot"), await this.nats.connectStore("mixer")];
-    for (const table of ["service", "endpoints", "gateway", "plan"] as const) {
+    for (const table of ["service", "endpoints", "hosts", "gateway", "plan"] as const) {
       const bus = table === "plan" ? mixer : pilot;
       const owner = new TableOwner({ bus, table, clock: systemClock, log: silentLog, onConflict: () => undefined });
       await owner.start();
@@ -136,6 +136,10 @@ export class SidecarMesh {
 
   async write(table: Table, key: string, value: Uint8Array): Promise<void> {
     await this.#owners.get(table)?.set(key, value);
+  }
+
+  async remove(table: Table, key: string): Promise<void> {
+    await this.#owners.get(table)?.remove(key);
   }
 
   /** A service of namespace default with one route to all of its instances, unless `config` says otherwise. */

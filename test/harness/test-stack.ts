@@ -6,6 +6,7 @@ import { createSnapshot, type ServiceSnapshot } from "../../services/proxy/mesh/
 import { forwardByRoute } from "../../services/proxy/outbound/forward.ts";
 import { Passthrough } from "../../services/proxy/outbound/passthrough.ts";
 import { outboundStack } from "../../services/proxy/outbound/stack.ts";
+import { HostTable } from "../../services/proxy/route/host-table.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
 import { compileRoutes } from "../../services/proxy/route/service-route.ts";
 import type { Peer } from "../../services/proxy/stream/record.ts";
@@ -106,6 +107,7 @@ export class TestStack {
     return outboundStack({
       namespace: self.namespace,
       directory: { lookup: () => ({ state: "present", snapshot: this.#snapshot }) } as unknown as Directory,
+      hosts: { table: () => new HostTable() },
       policy: "REGISTRY_ONLY",
       passthrough: this.#passthrough,
       overload: { active: false },

@@ -160,6 +160,25 @@ test("a value from before is served until the bus has a newer one", async () => 
   pilot.stop();
 });
 
+test("that there is no such key stays known while the bus is silent, and from an earlier run", async () => {
+  const pilot = await owner("pilot", "hosts");
+  await pilot.start();
+  pilot.markComplete();
+  const followed = await follower("hosts");
+  const none = followed.follow("default");
+  await eventually(() => none.state === "absent");
+  await nats.kill();
+  await none.refresh();
+  assert.equal(none.state, "absent");
+  const seeded = followed.seed("istio-system", undefined, none.epoch, none.sequence);
+  await seeded.refresh();
+  assert.equal(seeded.state, "absent");
+  await nats.restart();
+  await eventually(() => pilot.set("istio-system", bytes("hosts")).then(() => true), { withinMs: 10_000 });
+  await eventually(() => textOf(seeded) === "hosts", { withinMs: 10_000 });
+  pilot.stop();
+});
+
 test("a value too large for the bus is refused, and neither the key nor the heads suffer", async () => {
   const pilot = await owner("pilot", "service");
   await pilot.start();

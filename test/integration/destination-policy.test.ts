@@ -13,6 +13,7 @@ import { Directory } from "../../services/proxy/mesh/directory.ts";
 import { createOutboundListener } from "../../services/proxy/outbound/listener.ts";
 import { Passthrough } from "../../services/proxy/outbound/passthrough.ts";
 import { outboundStack } from "../../services/proxy/outbound/stack.ts";
+import { HostTable } from "../../services/proxy/route/host-table.ts";
 import { type RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { type App, systemClock } from "../../shared/base/index.ts";
 import { type Bus, TableFollower } from "../../shared/bus/index.ts";
@@ -118,6 +119,7 @@ before(async () => {
   const stack = outboundStack({
     namespace: "default",
     directory,
+    hosts: { table: () => new HostTable() },
     policy: "REGISTRY_ONLY",
     passthrough,
     overload: { active: false },

@@ -10,6 +10,7 @@ import { type Bus, TableFollower, TableStore } from "../../shared/bus/index.ts";
 import {
   EndpointSet,
   GatewayConfig,
+  Head,
   Registration,
   type RegistryVerb,
   ServiceConfig,
@@ -280,6 +281,20 @@ spec:
     );
   });
   stop();
+});
+
+test("hosts to which nobody gave a meaning are known to have none", async () => {
+  const bus = await nats.connectWorkload(REVIEWS);
+  const hosts = new TableFollower({ bus, table: "hosts", clock: systemClock, log: silentLog });
+  const ours = hosts.follow("default");
+  await ours.ready(15_000);
+  assert.equal(ours.state, "absent");
+  let complete = false;
+  bus.subscribe(nats.subjects.head("hosts"), (message) => {
+    complete ||= message.decode(Head).complete;
+  });
+  await eventually(() => complete, { withinMs: 15_000 });
+  hosts.close();
 });
 
 test("an instance that says goodbye is removed at once, a silent service is forgotten after it has lingered", async () => {

@@ -70,6 +70,39 @@ describe("a fault", () => {
     assert.ok(performance.now() - startedMs >= 29);
   });
 
+  test("delays exponentially, each request by its own draw", async () => {
+    // e^-2 of all requests wait longer than two means; the first place in the distribution is no delay at all.
+    const { caller } = await injecting({ delay: { percent: 100, exponentialDelayMs: 40 } }, [0, 1 - Math.exp(-2)]);
+    assert.equal((await caller.call()).status, 200);
+    assert.equal(caller.last?.flags, "");
+    const startedMs = performance.now();
+    assert.equal((await caller.call()).status, 200);
+    assert.ok(performance.now() - startedMs >= 75);
+    assert.equal(caller.last?.flags, "DI");
+  });
+
+  test("aborts gRPC requests with a status in the head of the answer, and others with the HTTP status like it", async () => {
+    const { caller, app } = await injecting({ abort: { percent: 100, grpcStatus: 14, overrideHeader: "x-abort" } });
+    const grpc = { "content-type": "application/grpc+proto" };
+    for (const [headers, status, grpcStatus] of [
+      [grpc, 200, "14"],
+      [{ ...grpc, "x-abort": "5" }, 200, "5"],
+      [{ ...grpc, "x-abort": "17" }, 200, "14"],
+      [{ ...grpc, "x-abort": "0" }, 200, "14"],
+      [{ "content-type": "application/json" }, 503, undefined],
+      [{ "content-type": "application/grpcish", "x-abort": "7" }, 403, undefined],
+    ] as const) {
+      const answer = await caller.call("/", { headers });
+      assert.equal(answer.status, status, JSON.stringify(headers));
+      assert.equal(answer.headers["grpc-status"], grpcStatus, JSON.stringify(headers));
+      if (grpcStatus === undefined) continue;
+      assert.equal(answer.headers["content-type"], "application/grpc");
+      assert.equal(answer.body, "");
+    }
+    assert.equal(caller.last?.flags, "FI");
+    assert.equal(app.received.length, 0);
+  });
+
   test("that delays a request whose client has gone ends with it", async () => {
     const { caller, app } = await injecting({ delay: { percent: 100, fixedDelayMs: 80 } });
     const leaving = await client(caller);

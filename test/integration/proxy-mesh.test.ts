@@ -214,6 +214,20 @@ describe("two sidecars", () => {
     assert.equal(askedFor("/dialled"), 1);
   });
 
+  test("take a question for gRPC health, and nothing else, from who says that he comes with one", async () => {
+    const ask = async (path: string, service?: string): Promise<string | undefined> => {
+      const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: reviews\r\n\r\n`);
+      const { text } = await dial({}, Buffer.concat([hello(service, "grpc-health"), request]));
+      return /^HTTP\/1\.1 (\d+)/.exec(text)?.[1];
+    };
+    const before = application.asked.length;
+    assert.equal(await ask("/grpc.health.v1.Health/Check/"), "503", "the application does not speak gRPC");
+    assert.equal(await ask("/grpc.health.v1.Health/Check/%zz"), "404");
+    assert.equal(await ask("/dialled"), "404");
+    assert.equal(await ask("/grpc.health.v1.Health/Check/", "ratings"), undefined, "another service's");
+    assert.equal(application.asked.length, before);
+  });
+
   test("take a Hello that comes byte by byte, and CONNECT from nobody", async () => {
     const stored = await storedIdentity();
     const socket = connectTls({

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import type { AttributeReader } from "../../services/proxy/policy/attribute-reader.ts";
 import { attributeText } from "../../services/proxy/policy/attribute-text.ts";
 import { CheckCache, CheckScope } from "../../services/proxy/policy/check-cache.ts";
-import { denialBody, grpcStatusName, httpStatusOf } from "../../services/proxy/policy/check-status.ts";
+import { denialBody } from "../../services/proxy/policy/denial-body.ts";
+import { grpcStatusName, httpStatusOf } from "../../shared/base/index.ts";
 import type { AttributeValue } from "../../shared/model/index.ts";
 import { CheckResponse, type ReferencedAttribute } from "../../shared/wire/index.ts";
 

@@ -24,6 +24,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
     subjects.table("config", `${kind}.${namespace}.${name}`),
     subjects.table("service", `${namespace}.${service}`),
     subjects.table("endpoints", `${namespace}.${service}.${shard}`),
+    subjects.table("hosts", namespace),
     subjects.table("gateway", `${namespace}.${name}`),
     subjects.table("plan", `${namespace}.${service}`),
     subjects.table("plan", "default"),

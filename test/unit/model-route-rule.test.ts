@@ -222,20 +222,22 @@ describe("a RouteRule is refused", () => {
       [["spec.httpFault.delay.fixedDelay", /required/]],
     ],
     [
-      "with an exponential delay",
-      { httpFault: { delay: { exponentialDelay: "1s" } } },
-      [["spec.httpFault.delay.exponentialDelay", /^not supported yet/]],
+      "with two kinds of delay",
+      { httpFault: { delay: { fixedDelay: "1s", exponentialDelay: "1s" } } },
+      [["spec.httpFault.delay.exponentialDelay", /only one of/]],
     ],
     [
       "with status 601",
       { httpFault: { abort: { httpStatus: 601 } } },
       [["spec.httpFault.abort.httpStatus", /between 0 and 600/]],
     ],
-    [
-      "with a gRPC status",
-      { httpFault: { abort: { grpcStatus: "UNAVAILABLE" } } },
-      [["spec.httpFault.abort.grpcStatus", /^not supported yet/]],
-    ],
+    ...["OK", "0", "17", "nonsense", ""].map(
+      (grpcStatus): readonly [string, JsonObject, readonly (readonly [string, RegExp])[]] => [
+        `with gRPC status ${JSON.stringify(grpcStatus)}`,
+        { httpFault: { abort: { grpcStatus } } },
+        [["spec.httpFault.abort.grpcStatus", /must be a gRPC status other than OK/]],
+      ],
+    ),
     [
       "with an HTTP/2 error",
       { httpFault: { abort: { http2Error: "CANCEL" } } },
@@ -342,6 +344,19 @@ describe("what a RouteRule means", () => {
     assert.deepEqual(spec.fault?.delay, { percent: 100, fixedDelayMs: 7000, overrideHeader: "" });
     assert.deepEqual(spec.fault.abort, { percent: 0, httpStatus: 500, overrideHeader: "" });
     assert.deepEqual(spec.appendHeaders, [{ name: "x-a", value: "1" }]);
+  });
+
+  test("a delay may be exponential, and an abort a gRPC status by name or number", () => {
+    const faultOf = (grpcStatus: string) =>
+      parse({ httpFault: { delay: { percent: 5, exponentialDelay: "0.5s" }, abort: { grpcStatus } } }).fault;
+    assert.deepEqual(faultOf("UNAVAILABLE"), {
+      delay: { percent: 5, exponentialDelayMs: 500, overrideHeader: "" },
+      abort: { percent: 100, grpcStatus: 14, overrideHeader: "" },
+    });
+    assert.deepEqual(
+      ["deadline_exceeded", "4", "16", "CANCELLED"].map((each) => faultOf(each)?.abort?.grpcStatus),
+      [4, 4, 16, 1],
+    );
   });
 
   test("an omitted perTryTimeout is absent, and an abort without status is none", () => {

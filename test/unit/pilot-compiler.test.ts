@@ -157,6 +157,16 @@ describe("route rules", () => {
       },
     },
     {
+      name: "an exponential delay and a gRPC status are taken over",
+      spec: { httpFault: { delay: { exponentialDelay: "1s" }, abort: { grpcStatus: "INTERNAL" } } },
+      expected: {
+        fault: {
+          delay: { percent: 100, exponentialDelayMs: 1000, overrideHeader: "" },
+          abort: { percent: 100, grpcStatus: 13, overrideHeader: "" },
+        },
+      },
+    },
+    {
       name: "timeouts, retries, rewrites and added headers are taken over",
       spec: {
         httpReqTimeout: { simpleTimeout: { timeout: "1.5s" } },

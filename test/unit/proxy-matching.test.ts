@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
-import { compileGatewayRoutes, GATEWAY_PORT, gatewayNames } from "../../services/proxy/gateway/gateway-table.ts";
+import {
+  compileGatewayRoutes,
+  GATEWAY_PORT,
+  gatewayNames,
+  groupByHost,
+} from "../../services/proxy/gateway/gateway-table.ts";
 import type { ServiceEntry } from "../../services/proxy/mesh/service-entry.ts";
 import { type Caller, isSource } from "../../services/proxy/route/caller.ts";
 import { explainRoutes, matchRoute } from "../../services/proxy/route/matching.ts";
@@ -225,6 +230,8 @@ test("an explanation says of each rule why it was passed over, chosen or never r
   ]);
 });
 
+const productpage = { name: "productpage" } as ServiceEntry;
+
 test("a gateway's routes look at the request from outside: rules for certain callers or other gateways are for nobody", () => {
   const destination = { namespace: "default", service: "productpage" };
   const { routes } = GatewayConfig.decode(
@@ -244,8 +251,7 @@ test("a gateway's routes look at the request from outside: rules for certain cal
       ],
     }),
   );
-  const entry = { name: "productpage" } as ServiceEntry;
-  const compiled = compileGatewayRoutes(routes, gatewayNames("istio-system", "edge"), () => entry);
+  const compiled = compileGatewayRoutes(routes, gatewayNames("istio-system", "edge"), () => productpage);
   assert.deepEqual(
     compiled.map(({ rule, port }) => [rule, port]),
     [
@@ -258,6 +264,34 @@ test("a gateway's routes look at the request from outside: rules for certain cal
   const table = new RouteTable(compiled);
   const chosen = (path: string) => table.match(headOf({ path }), GATEWAY_PORT)?.rule;
   assert.deepEqual(["/a", "/a?beta", "/b"].map(chosen), ["mine", "beta", "all"]);
+});
+
+test("a gateway takes the routes of the most specific host alone, in their order", () => {
+  const destination = { namespace: "default", service: "productpage" };
+  const onPath = (prefix: string) => ({ headers: [{ name: "uri", prefix }] });
+  const byAuthority = { headers: [{ name: "authority", exact: "plain.example.org" }] };
+  const { routes } = GatewayConfig.decode(
+    GatewayConfig.encode({
+      routes: [
+        { rule: "api-a", hosts: ["api.example.com", "API.example.com."], match: onPath("/a"), destination },
+        { rule: "wild-a", hosts: ["*.example.com"], match: onPath("/a"), destination },
+        { rule: "shared", hosts: ["*.example.com", "api.example.com"], match: onPath("/shared"), destination },
+        { rule: "wild", hosts: ["*.example.com"], destination },
+        { rule: "authority", match: byAuthority, destination },
+        { rule: "everything", match: onPath("/"), destination },
+      ],
+    }),
+  );
+  const hosts = groupByHost(compileGatewayRoutes(routes, gatewayNames("istio-system", "edge"), () => productpage));
+  const chosen = (authority: string, path: string) =>
+    hosts.find(authority)?.match(headOf({ authority, path }), GATEWAY_PORT)?.rule;
+  assert.equal(chosen("api.example.com", "/a"), "api-a");
+  assert.equal(chosen("api.example.com", "/shared"), "shared");
+  assert.equal(chosen("api.example.com", "/b"), undefined, "it never falls back to a less specific host");
+  assert.equal(chosen("www.example.com", "/a"), "wild-a");
+  assert.equal(chosen("www.example.com", "/b"), "wild");
+  assert.equal(chosen("plain.example.org", "/a"), "authority", "routes without hosts are those of *");
+  assert.equal(chosen("other.example.org", "/a"), "everything");
 });
 
 test("a long list of rules gives the same answer as trying them one by one", () => {

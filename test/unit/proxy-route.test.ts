@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
 import { Exchange } from "../../services/proxy/filter/exchange.ts";
-import { FaultFilter } from "../../services/proxy/filter/fault.ts";
+import { drawExponential, FaultFilter } from "../../services/proxy/filter/fault.ts";
 import { FilterChain } from "../../services/proxy/filter/filter-chain.ts";
 import { drawMirrors } from "../../services/proxy/filter/mirror.ts";
 import { forwardByRoute } from "../../services/proxy/outbound/forward.ts";
-import { splitAuthority } from "../../services/proxy/outbound/resolve.ts";
+import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import { matchRoute } from "../../services/proxy/route/matching.ts";
 import { compileRoutes, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
 import { WeightedChoice } from "../../services/proxy/route/weighted-choice.ts";
@@ -369,6 +369,17 @@ test("mirrors and faults draw fractions of a percent, each on its own", () => {
     return new FaultFilter(() => draw).onRequest(exchange);
   });
   assert.deepEqual(outcomes, ["wait", "continue", "continue"]);
+});
+
+test("exponential delays have their mean and their median, and an end", () => {
+  const count = 20_000;
+  const drawn = Array.from({ length: count }, (_, i) => drawExponential(100, (i + 0.5) / count));
+  const mean = drawn.reduce((sum, each) => sum + each, 0) / count;
+  assert.ok(Math.abs(mean - 100) < 0.5, String(mean));
+  const median = drawn[count / 2] ?? 0;
+  assert.ok(Math.abs(median - 100 * Math.LN2) < 0.1, String(median));
+  assert.equal(drawExponential(100, 0), 0);
+  assert.equal(drawExponential(100, 1 - Number.EPSILON / 2), 1_000);
 });
 
 describe("a route that cannot be carried out", () => {

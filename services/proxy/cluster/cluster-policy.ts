@@ -37,6 +37,8 @@ export interface HealthCheckPolicy {
   readonly healthyThreshold: number;
   /** Empty: a connection is enough. */
   readonly httpPath: string;
+  /** Asked for by grpc.health.v1 instead, empty the server as a whole; undefined: not by gRPC. */
+  readonly grpcService: string | undefined;
 }
 
 export interface SlowStartPolicy {
@@ -84,6 +86,7 @@ export function compilePolicy(config: TrafficPolicy | undefined): ClusterPolicy 
       unhealthyThreshold: check.unhealthyThreshold || 5,
       healthyThreshold: check.healthyThreshold || 1,
       httpPath: check.httpPath,
+      grpcService: check.grpcService ?? undefined,
     })),
     panicPercent,
     slowStart: given(config.slowStart, ({ windowMs, aggression, minWeightPercent }) => ({

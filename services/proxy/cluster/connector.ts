@@ -3,6 +3,7 @@ import { connect as connectTls, type SecureContext, type TLSSocket } from "node:
 import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
 import type { Peer } from "../stream/record.ts";
 import { encodeHello } from "../tls/hello.ts";
+import { HTTP1 } from "../tls/protocols.ts";
 import { LATEEN_ALPN } from "../tls/settings.ts";
 import type { ConnectEvents } from "./connection-pool.ts";
 import type { HostPort } from "./host.ts";
@@ -10,6 +11,8 @@ import type { HostPort } from "./host.ts";
 export interface ConnectTarget extends HostPort {
   readonly peer: Peer;
   readonly servicePort: number;
+  /** What is spoken to another proxy after Hello; undefined: http/1.1. */
+  readonly protocol?: string | undefined;
   /** Undefined: the connector's own. */
   readonly timeoutMs?: number | undefined;
 }
@@ -105,7 +108,7 @@ export class Connector {
       socket.setNoDelay(true);
       socket.write(
         encodeHello({
-          protocol: "http/1.1",
+          protocol: target.protocol ?? HTTP1,
           service: target.peer.service,
           port: target.servicePort,
           sourceService: self.service,

@@ -1,18 +1,16 @@
-import type { Socket } from "node:net";
 import { type Clock, jittered } from "../../../shared/base/index.ts";
-import { Http1ClientConnection } from "../codec/http1-client.ts";
-import { HeaderList } from "../stream/header-list.ts";
-import type { ResponseHead, UpstreamEvents } from "../stream/stream.ts";
 import type { HealthCheckPolicy } from "./cluster-policy.ts";
 import type { Host } from "./host.ts";
+import { HostProbe, type Verdict } from "./host-probe.ts";
 
 /**
  * Asks every instance of a cluster whether it is well, at an interval of its own each: by opening a connection (to
- * another proxy that includes the handshake), and by a GET over it where a path is given. Each check has a connection of
- * its own, so that it shows that new ones come about and takes nothing from the requests' share.
+ * another proxy that includes the handshake), and over it by a GET where a path is given, or by gRPC's own protocol for
+ * that. Each check has a connection of its own, so that it shows that new ones come about and takes nothing from the
+ * requests' share.
  *
  * An instance is trusted until it has failed its checks: the registry knew of its health before. So many failures in a
- * row take it out, a 503 at once, since that is how a server says so itself; so many successes bring it back, and end
+ * row take it out, a 503 to a GET at once, since that is how a server says so itself; so many successes bring it back, and end
  * an ejection too.
  */
 export interface HealthCheckerOptions {
@@ -21,8 +19,6 @@ export interface HealthCheckerOptions {
   /** A host's health has changed. */
   onChange(): void;
 }
-
-type Verdict = "pass" | "fail" | "unavailable";
 
 const JITTER = 0.1;
 
@@ -60,7 +56,7 @@ class HostCheck {
   readonly #host: Host;
   readonly #options: HealthCheckerOptions;
   #cancelTimer = () => {};
-  #probe: Probe | undefined;
+  #probe: HostProbe | undefined;
   #failures = 0;
   #successes = 0;
   #stopped = false;
@@ -82,13 +78,13 @@ class HostCheck {
 
   #run(): void {
     const { clock, policy } = this.#options;
-    const probe = new Probe(this.#host, policy.httpPath, (verdict) => this.#settle(probe, verdict));
+    const probe = new HostProbe(this.#host, policy, (verdict) => this.#settle(probe, verdict));
     this.#probe = probe;
     this.#cancelTimer = clock.after(policy.timeoutMs, () => this.#settle(probe, "fail"));
     probe.start();
   }
 
-  #settle(probe: Probe, verdict: Verdict): void {
+  #settle(probe: HostProbe, verdict: Verdict): void {
     if (this.#stopped || this.#probe !== probe) return;
     this.#probe = undefined;
     this.#cancelTimer();
@@ -114,75 +110,4 @@ class HostCheck {
     }
     if (host.available !== before) onChange();
   }
-}
-
-/** One check; exactly one verdict follows, unless it is cancelled. */
-class Probe implements UpstreamEvents {
-  readonly #host: Host;
-  readonly #path: string;
-  readonly #done: (verdict: Verdict) => void;
-  #socket: Socket | undefined;
-  #cancelled = false;
-
-  constructor(host: Host, path: string, done: (verdict: Verdict) => void) {
-    this.#host = host;
-    this.#path = path;
-    this.#done = done;
-  }
-
-  start(): void {
-    const [first] = this.#host.ports;
-    if (first === undefined) {
-      this.#done("fail");
-      return;
-    }
-    const [servicePort, target] = first;
-    this.#host.connector.connect(
-      { ...target, peer: this.#host.peer, servicePort },
-      {
-        onConnected: (socket) => this.#onConnected(socket),
-        onFailed: () => this.#done("fail"),
-      },
-    );
-  }
-
-  cancel(): void {
-    this.#cancelled = true;
-    this.#socket?.destroy();
-  }
-
-  #onConnected(socket: Socket): void {
-    if (this.#cancelled || this.#path === "") {
-      socket.on("error", () => {});
-      socket.destroy();
-      if (!this.#cancelled) this.#done("pass");
-      return;
-    }
-    this.#socket = socket;
-    const connection = new Http1ClientConnection(socket, {
-      limits: this.#host.connector.limits,
-      onIdle() {},
-      onClosed() {},
-    });
-    const headers = new HeaderList();
-    headers.add("user-agent", "user-agent", "Lateen/HC");
-    const { host, ip } = this.#host.peer;
-    connection
-      .open(this)
-      .sendHead({ method: "GET", authority: host || ip, scheme: "http", path: this.#path, headers }, true);
-  }
-
-  onHead({ status }: ResponseHead): void {
-    if (status === 503) this.#done("unavailable");
-    else this.#done(status >= 200 && status < 300 ? "pass" : "fail");
-  }
-
-  onReset(): void {
-    if (!this.#cancelled) this.#done("fail");
-  }
-
-  onInterim(): void {}
-  onData(): void {}
-  onFlush(): void {}
-  onDrain(): void {}
 }

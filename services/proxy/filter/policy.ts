@@ -1,5 +1,6 @@
+import { httpStatusOf } from "../../../shared/base/index.ts";
 import type { CheckResult } from "../policy/check-client.ts";
-import { denialBody, httpStatusOf } from "../policy/check-status.ts";
+import { denialBody } from "../policy/denial-body.ts";
 import type { RequestRecord } from "../stream/record.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Filter } from "./filter.ts";

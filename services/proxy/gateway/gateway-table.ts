@@ -5,6 +5,8 @@ import type { Directory } from "../mesh/directory.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
 import { MESH, whyNotFor } from "../route/caller.ts";
 import { compileConditions } from "../route/condition.ts";
+import { parseHostPattern } from "../route/host-pattern.ts";
+import { HostTable } from "../route/host-table.ts";
 import type { Matchable } from "../route/matching.ts";
 import { RouteTable } from "../route/route-table.ts";
 import { UNKNOWN_PEER } from "../stream/record.ts";
@@ -18,6 +20,8 @@ export interface GatewayRoute extends Matchable {
   readonly entry: ServiceEntry;
   /** Undefined: the service's only port, or 80. */
   readonly port: number | undefined;
+  /** Patterns; at least one. */
+  readonly hosts: readonly string[];
 }
 
 /** Whoever calls from outside is of no service: rules for certain callers are for none of them. */
@@ -28,12 +32,29 @@ export function compileGatewayRoutes(
 ): GatewayRoute[] {
   return routes
     .filter(({ match }) => whyNotFor(match, UNKNOWN_PEER, names) === undefined)
-    .map(({ rule, match, destination, port }) => ({
+    .map(({ rule, match, destination, port, hosts }) => ({
       rule,
       conditions: compileConditions(match),
       entry: entryOf(destination?.namespace ?? "", destination?.service ?? ""),
       port: port || undefined,
+      hosts: hosts.length === 0 ? ["*"] : hosts,
     }));
+}
+
+/**
+ * The routes of each host, in their order. A request meets those of the most specific host that fits it and no others,
+ * as with Envoy's virtual hosts. Throws on a pattern that cannot be read.
+ */
+export function groupByHost(routes: readonly GatewayRoute[]): HostTable<RouteTable<GatewayRoute>> {
+  const groups = new Map<string, GatewayRoute[]>();
+  for (const route of routes) {
+    for (const host of new Set(route.hosts.map((pattern) => parseHostPattern(pattern).text))) {
+      const group = groups.get(host);
+      if (group === undefined) groups.set(host, [route]);
+      else group.push(route);
+    }
+  }
+  return new HostTable([...groups].map(([host, group]) => [host, new RouteTable(group)]));
 }
 
 /**
@@ -45,7 +66,7 @@ export class GatewayTable {
   readonly #directory: Directory;
   /** What it answers to in rules. */
   readonly #names: readonly string[];
-  #routes = new RouteTable<GatewayRoute>([]);
+  #hosts = groupByHost([]);
   /** Also those of routes that never came into force. */
   readonly #pinned = new Set<ServiceEntry>();
   #waiting: (() => void)[] = [];
@@ -58,8 +79,9 @@ export class GatewayTable {
     this.#rebuild();
   }
 
-  get routes(): RouteTable<GatewayRoute> {
-    return this.#routes;
+  /** By the host of a request. */
+  get hosts(): HostTable<RouteTable<GatewayRoute>> {
+    return this.#hosts;
   }
 
   #rebuild(): void {
@@ -99,7 +121,7 @@ export class GatewayTable {
   }
 
   #swap(routes: readonly GatewayRoute[]): void {
-    this.#routes = new RouteTable(routes);
+    this.#hosts = groupByHost(routes);
     const needed = new Set(routes.map((route) => route.entry));
     for (const entry of this.#pinned) {
       if (needed.has(entry)) continue;

@@ -3,7 +3,8 @@ import { CorsFilter } from "../filter/cors.ts";
 import { EdgeHeadersFilter } from "../filter/edge-headers.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import { FaultFilter } from "../filter/fault.ts";
-import type { Filter } from "../filter/filter.ts";
+import type { Filter, FilterVerdict } from "../filter/filter.ts";
+import { holdFor } from "../filter/hold.ts";
 import { OverloadFilter, type OverloadState } from "../filter/overload.ts";
 import { type CheckRequestPolicy, PolicyFilter } from "../filter/policy.ts";
 import { RateLimitFilter } from "../filter/rate-limit.ts";
@@ -12,9 +13,9 @@ import { RouterFilter } from "../filter/router.ts";
 import { TelemetryFilter } from "../filter/telemetry.ts";
 import { TraceFilter } from "../filter/trace.ts";
 import { UpstreamTimeFilter } from "../filter/upstream-time.ts";
-import type { Directory, Lookup } from "../mesh/directory.ts";
+import type { Directory } from "../mesh/directory.ts";
 import { forwardByRoute } from "../outbound/forward.ts";
-import { routeTo } from "../outbound/resolve.ts";
+import { toNamed } from "../outbound/resolve.ts";
 import { type Peer, RequestRecord } from "../stream/record.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import { GATEWAY_PORT, type GatewayTable } from "./gateway-table.ts";
@@ -98,7 +99,7 @@ class EdgeRecords {
   }
 }
 
-/** Chooses the service by the gateway's routes, then the route of that service. */
+/** Chooses the service by the gateway's hosts and their routes, then the route of that service. */
 class GatewayRouteFilter implements Filter {
   readonly name = "gateway-route";
   readonly #options: GatewayOptions;
@@ -107,25 +108,15 @@ class GatewayRouteFilter implements Filter {
     this.#options = options;
   }
 
-  onRequest(exchange: Exchange): "continue" | "wait" {
-    const route = this.#options.table.routes.match(exchange.head, GATEWAY_PORT);
+  onRequest(exchange: Exchange): FilterVerdict {
+    const { head } = exchange;
+    const route = this.#options.table.hosts.find(head.authority)?.match(head, GATEWAY_PORT);
     if (route === undefined) {
       exchange.reply(404, "route_not_found", "NR", "");
       return "wait";
     }
     const lookup = this.#options.directory.look(route.entry);
-    if (lookup instanceof Promise) {
-      void lookup.then((late) => {
-        if (exchange.open && this.#decide(exchange, late, route.port)) exchange.resume();
-      });
-      return "wait";
-    }
-    return this.#decide(exchange, lookup, route.port) ? "continue" : "wait";
-  }
-
-  #decide(exchange: Exchange, lookup: Lookup, port: number | undefined): boolean {
-    if (lookup.state === "present") return routeTo(exchange, lookup.snapshot, port);
-    exchange.reply(503, "cluster_not_found", "NC", "the service is not known");
-    return false;
+    if (lookup instanceof Promise) return holdFor(exchange, lookup, (late) => toNamed(exchange, late, route.port));
+    return toNamed(exchange, lookup, route.port);
   }
 }

@@ -29,7 +29,8 @@ const HANDSHAKE_MS = 10_000;
 
 export interface InboundListenerOptions {
   readonly self: Peer;
-  readonly stack: readonly Filter[];
+  /** By what Hello says is spoken. */
+  readonly stacks: ReadonlyMap<string, readonly Filter[]>;
   readonly clock: Clock;
   readonly settings?: Http1Settings;
   readonly log: Logger;
@@ -46,13 +47,13 @@ export class InboundListener {
   readonly listener: Listener;
   readonly #server: Server;
   readonly #options: InboundListenerOptions;
-  readonly #filters: FilterChain;
+  readonly #filters: ReadonlyMap<string, FilterChain>;
   #ownExpiryMs = 0;
   #rootsPem: string;
 
   constructor(options: InboundListenerOptions, material: IdentityMaterial) {
     this.#options = options;
-    this.#filters = new FilterChain(options.stack);
+    this.#filters = new Map([...options.stacks].map(([protocol, stack]) => [protocol, new FilterChain(stack)]));
     this.#server = createServer({
       ...contextOptions(material),
       requestCert: true,
@@ -125,9 +126,9 @@ export class InboundListener {
 
   #serve(socket: TLSSocket, hello: Hello, { principal, element }: Caller, expiresMs: number, rest: Buffer): void {
     const { self, clock, settings = DEFAULT_HTTP1 } = this.#options;
-    const filters = this.#filters;
     const addresses = addressesOf(socket);
-    if (hello.protocol !== "http/1.1" || !this.#options.isOwnService(hello.service)) {
+    const filters = this.#filters.get(hello.protocol);
+    if (filters === undefined || !this.#options.isOwnService(hello.service)) {
       socket.destroy();
       return;
     }

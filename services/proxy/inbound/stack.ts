@@ -10,6 +10,7 @@ import { TraceFilter } from "../filter/trace.ts";
 import { UpstreamTimeFilter } from "../filter/upstream-time.ts";
 import type { RequestRecord } from "../stream/record.ts";
 import type { Tracer } from "../trace/tracer.ts";
+import { GrpcHealthFilter } from "./grpc-health.ts";
 
 export interface InboundOptions {
   readonly check: CheckRequestPolicy;
@@ -19,6 +20,11 @@ export interface InboundOptions {
   readonly overload: OverloadState;
   /** The application behind a service port. */
   application(servicePort: number): Cluster | undefined;
+}
+
+/** The way of a question how the application does. It is no request to it: nothing is counted, and no rule asked. */
+export function grpcHealthStack({ overload, application }: InboundOptions): readonly Filter[] {
+  return [new OverloadFilter(overload), new GrpcHealthFilter(application)];
 }
 
 /** The way of a request to the application. Time limits are the caller's affair. */

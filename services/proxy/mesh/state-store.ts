@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
 import type { TableFollower } from "../../../shared/bus/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
+import type { Table } from "../../../shared/wire/index.ts";
 
 /** How often what changed is written. */
 const SAVE_MS = 1_000;
@@ -12,9 +13,12 @@ interface SavedKey {
   readonly key: string;
   readonly epoch: number;
   readonly sequence: number;
-  /** Base64. */
-  readonly value: string;
+  /** Base64; left out: there is no such key. */
+  readonly value?: string;
 }
+
+/** Of this table the proxy reads one key, and that it is absent is as good an answer as any. */
+const ABSENCE_COUNTS: Table = "hosts";
 
 /**
  * What this proxy follows, kept on disk: a restarted proxy serves from it until the bus has something newer, so that
@@ -49,7 +53,8 @@ export class StateStore {
     }
     const followers = new Map(this.#followers.map((follower) => [follower.table as string, follower]));
     for (const { table, key, epoch, sequence, value } of saved) {
-      followers.get(table)?.seed(key, Buffer.from(value, "base64"), epoch, sequence);
+      const bytes = value === undefined ? undefined : Buffer.from(value, "base64");
+      followers.get(table)?.seed(key, bytes, epoch, sequence);
     }
     return saved.length;
   }
@@ -71,10 +76,11 @@ export class StateStore {
   async #write(): Promise<void> {
     const keys: SavedKey[] = [];
     for (const follower of this.#followers) {
-      for (const { key, epoch, sequence, value } of follower.followed) {
+      const { table } = follower;
+      for (const { key, state, epoch, sequence, value } of follower.followed) {
         if (value !== undefined) {
-          keys.push({ table: follower.table, key, epoch, sequence, value: Buffer.from(value).toString("base64") });
-        }
+          keys.push({ table, key, epoch, sequence, value: Buffer.from(value).toString("base64") });
+        } else if (state === "absent" && table === ABSENCE_COUNTS) keys.push({ table, key, epoch, sequence });
       }
     }
     // Positions alone tell whether anything changed.

@@ -1,10 +1,10 @@
 import type { Clock } from "../../../shared/base/index.ts";
 import { type Bus, TableFollower } from "../../../shared/bus/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
-import { EndpointSet, GatewayConfig, Plan, ServiceConfig } from "../../../shared/wire/index.ts";
+import { EndpointSet, GatewayConfig, HostsConfig, Plan, ServiceConfig } from "../../../shared/wire/index.ts";
 
 /** What a proxy follows, by the table's name. */
-export type Tables = Readonly<Record<"service" | "endpoints" | "gateway" | "plan" | "trust", TableFollower>>;
+export type Tables = Readonly<Record<"service" | "endpoints" | "hosts" | "gateway" | "plan" | "trust", TableFollower>>;
 
 /** `name`: the proxy's, in logs. */
 export function followTables(options: { bus: Bus; clock: Clock; log: Logger; name: string }): Tables {
@@ -14,6 +14,7 @@ export function followTables(options: { bus: Bus; clock: Clock; log: Logger; nam
   return {
     service: follow("service", ServiceConfig.decode),
     endpoints: follow("endpoints", EndpointSet.decode),
+    hosts: follow("hosts", HostsConfig.decode),
     gateway: follow("gateway", GatewayConfig.decode),
     plan: follow("plan", Plan.decode),
     trust: follow("trust"),

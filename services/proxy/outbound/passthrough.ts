@@ -4,8 +4,8 @@ import type { Connector } from "../cluster/connector.ts";
 import { Host } from "../cluster/host.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import type { ForwardPlan } from "../filter/router.ts";
+import { splitAuthority } from "../route/authority.ts";
 import { UNKNOWN_PEER } from "../stream/record.ts";
-import { splitAuthority } from "./resolve.ts";
 
 /** Hosts outside the mesh whose connections are kept. */
 const MAX_HOSTS = 256;

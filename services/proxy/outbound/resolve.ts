@@ -1,36 +1,35 @@
 import { resolveHost, type ServiceName } from "../../../shared/model/index.ts";
 import type { Exchange } from "../filter/exchange.ts";
-import type { Filter } from "../filter/filter.ts";
+import type { Filter, FilterVerdict } from "../filter/filter.ts";
+import { holdFor } from "../filter/hold.ts";
 import type { Directory, Lookup } from "../mesh/directory.ts";
+import type { HostBook } from "../mesh/host-book.ts";
 import { portOf, type ServiceSnapshot } from "../mesh/service-snapshot.ts";
+import { splitAuthority } from "../route/authority.ts";
+import type { HostTable } from "../route/host-table.ts";
 import { UNKNOWN_PEER } from "../stream/record.ts";
 
-/** Host and port of an authority; undefined when it names no port. */
-export function splitAuthority(authority: string): { host: string; port: number | undefined } {
-  const match = /^(.*?)(?::(\d{1,5}))?$/.exec(authority);
-  return { host: match?.[1] ?? authority, port: match?.[2] === undefined ? undefined : Number(match[2]) };
-}
-
 /** Finds the route of a request to a known service; answers the exchange itself when there is none. */
-export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort: number | undefined): boolean {
+export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort: number | undefined): FilterVerdict {
   const { record } = exchange;
   const port = portOf(snapshot, namedPort);
   record.destination = snapshot.peers.get(port ?? 0) ?? UNKNOWN_PEER;
   const route = port === undefined ? undefined : snapshot.routes.match(exchange.head, port);
   if (port === undefined || route === undefined) {
     exchange.reply(404, "route_not_found", "NR", "");
-    return false;
+    return "wait";
   }
   exchange.service = snapshot;
   exchange.route = route;
   exchange.servicePort = port;
   record.route = route.rule;
-  return true;
+  return "continue";
 }
 
 export interface ResolveOptions {
   readonly namespace: string;
   readonly directory: Directory;
+  readonly hosts: Pick<HostBook, "table">;
   readonly policy: "ALLOW_ANY" | "REGISTRY_ONLY";
 }
 
@@ -44,8 +43,9 @@ interface NamedHost {
 const MAX_NAMED_HOSTS = 1024;
 
 /**
- * Finds the service that a request's host names, as its caller's namespace sees it, and the route. The first request
- * for a service waits for the bus; while the bus has not answered, nothing is decided: 503, never a guess.
+ * Finds the service that a request's host means to its caller's namespace, and the route: a registered service of that
+ * name, else what the namespace's hosts say. A host that is neither is outside. The first request for a service waits
+ * for the bus; while the bus has not answered, nothing is decided: 503, never a guess.
  */
 export class ResolveFilter implements Filter {
   readonly name = "resolve";
@@ -56,17 +56,12 @@ export class ResolveFilter implements Filter {
     this.#options = options;
   }
 
-  onRequest(exchange: Exchange): "continue" | "wait" {
+  onRequest(exchange: Exchange): FilterVerdict {
     const { service, port } = this.#nameOf(exchange.head.authority);
-    if (service === undefined) return this.#outside(exchange);
+    if (service === undefined) return this.#byHost(exchange, port);
     const lookup = this.#options.directory.lookup(service.namespace, service.service);
-    if (lookup instanceof Promise) {
-      void lookup.then((late) => {
-        if (exchange.open && this.#decide(exchange, late, port) === "continue") exchange.resume();
-      });
-      return "wait";
-    }
-    return this.#decide(exchange, lookup, port);
+    if (lookup instanceof Promise) return holdFor(exchange, lookup, (late) => this.#byName(exchange, late, port));
+    return this.#byName(exchange, lookup, port);
   }
 
   #nameOf(authority: string): NamedHost {
@@ -79,19 +74,33 @@ export class ResolveFilter implements Filter {
     return named;
   }
 
-  #decide(exchange: Exchange, lookup: Lookup, port: number | undefined): "continue" | "wait" {
+  #byName(exchange: Exchange, lookup: Lookup, port: number | undefined): FilterVerdict {
     switch (lookup.state) {
       case "present":
-        return routeTo(exchange, lookup.snapshot, port) ? "continue" : "wait";
+        return routeTo(exchange, lookup.snapshot, port);
       case "absent":
-        return this.#outside(exchange);
+        return this.#byHost(exchange, port);
       case "unavailable":
-        exchange.reply(503, "service_not_known_yet", "NC", "the mesh's configuration is not available");
-        return "wait";
+        return notKnownYet(exchange);
     }
   }
 
-  #outside(exchange: Exchange): "continue" | "wait" {
+  #byHost(exchange: Exchange, port: number | undefined): FilterVerdict {
+    const table = this.#options.hosts.table();
+    if (table instanceof Promise) return holdFor(exchange, table, (late) => this.#byTable(exchange, late, port));
+    return this.#byTable(exchange, table, port);
+  }
+
+  #byTable(exchange: Exchange, table: HostTable<ServiceName> | undefined, port: number | undefined): FilterVerdict {
+    if (table === undefined) return notKnownYet(exchange);
+    const service = table.find(exchange.head.authority);
+    if (service === undefined) return this.#outside(exchange);
+    const lookup = this.#options.directory.lookup(service.namespace, service.service);
+    if (lookup instanceof Promise) return holdFor(exchange, lookup, (late) => toNamed(exchange, late, port));
+    return toNamed(exchange, lookup, port);
+  }
+
+  #outside(exchange: Exchange): FilterVerdict {
     if (this.#options.policy === "ALLOW_ANY") {
       exchange.record.route = "passthrough";
       return "continue";
@@ -99,4 +108,16 @@ export class ResolveFilter implements Filter {
     exchange.reply(502, "host_not_registered", "NR", "host is not in the registry");
     return "wait";
   }
+}
+
+/** Configuration has named the service, so the request is for that one or for none. */
+export function toNamed(exchange: Exchange, lookup: Lookup, port: number | undefined): FilterVerdict {
+  if (lookup.state === "present") return routeTo(exchange, lookup.snapshot, port);
+  exchange.reply(503, "cluster_not_found", "NC", "the service is not known");
+  return "wait";
+}
+
+function notKnownYet(exchange: Exchange): "wait" {
+  exchange.reply(503, "service_not_known_yet", "NC", "the mesh's configuration is not available");
+  return "wait";
 }

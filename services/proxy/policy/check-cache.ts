@@ -1,8 +1,7 @@
-import { LruMap } from "../../../shared/base/index.ts";
+import { GRPC_OK, LruMap } from "../../../shared/base/index.ts";
 import type { ReferencedAttribute } from "../../../shared/wire/index.ts";
 import type { AttributeReader } from "./attribute-reader.ts";
 import { attributeText } from "./attribute-text.ts";
-import { GRPC_OK } from "./check-status.ts";
 
 /*
  * Answers to checks, kept under exactly what they depend on. An answer names the attributes that were looked at, and

@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, errorMessage } from "../../../shared/base/index.ts";
+import {
+  type Clock,
+  errorMessage,
+  GRPC_INTERNAL,
+  GRPC_OK,
+  GRPC_RESOURCE_EXHAUSTED,
+  GRPC_UNAVAILABLE,
+} from "../../../shared/base/index.ts";
 import type { Bus } from "../../../shared/bus/index.ts";
 import { toWireAttribute } from "../../../shared/model/index.ts";
 import type { Metrics } from "../../../shared/obs/index.ts";
@@ -14,7 +21,6 @@ import {
 } from "../../../shared/wire/index.ts";
 import type { AttributeReader } from "./attribute-reader.ts";
 import { type CheckAnswer, CheckCache, CheckScope } from "./check-cache.ts";
-import { GRPC_INTERNAL, GRPC_OK, GRPC_RESOURCE_EXHAUSTED, GRPC_UNAVAILABLE } from "./check-status.ts";
 import { QuotaRules } from "./quota-rules.ts";
 
 /*

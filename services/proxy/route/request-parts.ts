@@ -51,3 +51,8 @@ export function cookieValue(headers: HeaderList, name: string): string | undefin
   }
   return undefined;
 }
+
+/** Whether a message with this content type is gRPC's. */
+export function isGrpcContentType(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc(?:$|[+;])/i.test(contentType);
+}

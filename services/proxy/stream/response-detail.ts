@@ -38,6 +38,7 @@ const malformed = (status: number, why: string): DetailFacts => ({ status: Strin
 
 export const RESPONSE_DETAILS = {
   direct_response: { status: "any", flag: "", why: "a rule redirects, or answers itself" },
+  grpc_health: { status: "200 or 503", flag: "", why: "another proxy asked for the application's gRPC health" },
   cors_response: { status: "200", flag: "", why: "a preflight from an allowed origin" },
   fault_filter_abort: { status: "any", flag: "FI", why: "a rule injects this status" },
   ext_authz_denied: {
@@ -55,14 +56,14 @@ export const RESPONSE_DETAILS = {
   host_not_registered: {
     status: "502",
     flag: "NR",
-    why: "no service of that name, and `OUTBOUND_TRAFFIC_POLICY` is REGISTRY_ONLY",
+    why: "no service of that name, no entry for the host, and `OUTBOUND_TRAFFIC_POLICY` is REGISTRY_ONLY",
   },
   forwarding_loop: { status: "502", flag: "NR", why: "the request leads back to this proxy" },
   https_not_supported: { status: "501", flag: "NR", why: "an absolute `https:` target outside the mesh" },
   service_not_known_yet: {
     status: "503",
     flag: "NC",
-    why: "the bus has not answered within a second what this service is",
+    why: "the bus has not answered within a second what this service, or this host, is",
   },
   cluster_not_found: { status: "503", flag: "NC", why: "the route's service is not known" },
   no_healthy_upstream: { status: "503", flag: "UH", why: "no instance, or none is healthy" },

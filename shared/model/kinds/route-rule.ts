@@ -1,7 +1,10 @@
+import { GRPC_STATUS_NAMES } from "../../base/index.ts";
 import { anyObject, bool, duration, float, int32, string } from "../scalars.ts";
 import { checked, defineKind, field, list, map, object, oneOf, type Schema } from "../schema.ts";
 import type {
   CorsSpec,
+  FaultAbortSpec,
+  FaultDelaySpec,
   FaultSpec,
   RetrySpec,
   RouteRuleSpec,
@@ -117,6 +120,16 @@ const retries = checked(
 
 const percent = float({ min: 0, max: 100 });
 
+/** A name or a number, as text. OK is none: it would be an answer without a message, which no client expects. */
+const grpcStatus = checked(string(), (text, at): number | undefined => {
+  const code = /^\d{1,2}$/.test(text) ? Number(text) : GRPC_STATUS_NAMES.indexOf(text.toUpperCase());
+  if (code > 0 && code < GRPC_STATUS_NAMES.length) return code;
+  return at.error(
+    `must be a gRPC status other than OK`,
+    `write its name or number: one of ${GRPC_STATUS_NAMES.slice(1).join(", ")}`,
+  );
+});
+
 const fault = checked(
   object({
     delay: field(
@@ -124,7 +137,10 @@ const fault = checked(
         {
           percent: field(percent, "Share of requests to delay; all by default, none for 0."),
           fixedDelay: field(duration(), "How long to wait before forwarding."),
-          exponentialDelay: field(duration(), "Not supported."),
+          exponentialDelay: field(
+            duration(),
+            "How long on average: each request waits a time of its own, exponentially distributed, at most ten times this.",
+          ),
           overrideHeaderName: field(
             optionalHeaderName(),
             "Request header whose value in milliseconds replaces the delay.",
@@ -138,10 +154,16 @@ const fault = checked(
       object(
         {
           percent: field(percent, "Share of requests to abort; all by default, none for 0."),
-          grpcStatus: field(string(), "Not supported."),
+          grpcStatus: field(
+            grpcStatus,
+            "The status to answer gRPC requests with, by name or number; others get the HTTP status that stands for it.",
+          ),
           http2Error: field(string(), "Not supported."),
           httpStatus: field(int32({ min: 0, max: 600 }), "The status to answer with; 0 aborts nothing."),
-          overrideHeaderName: field(optionalHeaderName(), "Request header whose value replaces the status."),
+          overrideHeaderName: field(
+            optionalHeaderName(),
+            "Request header whose value replaces the status: an HTTP status, or a gRPC number where the rule has one.",
+          ),
         },
         [oneOf("grpcStatus", "http2Error", "httpStatus")],
       ),
@@ -158,25 +180,35 @@ const fault = checked(
       at.reader.error(`${at.path}.delay.fixedDelay`, null, "required", "say how long to wait, such as 7s");
     }
     return {
-      delay:
-        delay?.fixedDelay === undefined
-          ? undefined
-          : {
-              percent: delay.percent ?? 100,
-              fixedDelayMs: delay.fixedDelay,
-              overrideHeader: delay.overrideHeaderName ?? "",
-            },
-      abort:
-        abort?.httpStatus === undefined || abort.httpStatus === 0
-          ? undefined
-          : {
-              percent: abort.percent ?? 100,
-              httpStatus: abort.httpStatus,
-              overrideHeader: abort.overrideHeaderName ?? "",
-            },
+      delay: delay && delaySpec(delay),
+      abort: abort && abortSpec(abort),
     };
   },
 );
+
+function delaySpec(delay: {
+  readonly percent?: number | undefined;
+  readonly fixedDelay?: number | undefined;
+  readonly exponentialDelay?: number | undefined;
+  readonly overrideHeaderName?: string | undefined;
+}): FaultDelaySpec | undefined {
+  const { fixedDelay, exponentialDelay } = delay;
+  const common = { percent: delay.percent ?? 100, overrideHeader: delay.overrideHeaderName ?? "" };
+  if (fixedDelay !== undefined) return { ...common, fixedDelayMs: fixedDelay };
+  return exponentialDelay === undefined ? undefined : { ...common, exponentialDelayMs: exponentialDelay };
+}
+
+function abortSpec(abort: {
+  readonly percent?: number | undefined;
+  readonly httpStatus?: number | undefined;
+  readonly grpcStatus?: number | undefined;
+  readonly overrideHeaderName?: string | undefined;
+}): FaultAbortSpec | undefined {
+  const { httpStatus = 0, grpcStatus: grpc } = abort;
+  const common = { percent: abort.percent ?? 100, overrideHeader: abort.overrideHeaderName ?? "" };
+  if (grpc !== undefined) return { ...common, grpcStatus: grpc };
+  return httpStatus === 0 ? undefined : { ...common, httpStatus };
+}
 
 const lowerCaseNames = list(
   checked(string(), (name, at) => {

@@ -1,4 +1,4 @@
-/** Each gRPC status: its name, and the HTTP status that a request refused with it is answered with. */
+/** Each gRPC status, at its number: its name, and the HTTP status that stands for it. */
 const STATUSES: readonly (readonly [name: string, http: number])[] = [
   ["OK", 200],
   ["CANCELLED", 499],
@@ -24,17 +24,15 @@ export const GRPC_RESOURCE_EXHAUSTED = 8;
 export const GRPC_INTERNAL = 13;
 export const GRPC_UNAVAILABLE = 14;
 
+/** By number, from OK to UNAUTHENTICATED. */
+export const GRPC_STATUS_NAMES: readonly string[] = STATUSES.map(([name]) => name);
+
 /** The status code's name; UNKNOWN for a number that gRPC does not know. */
 export function grpcStatusName(code: number): string {
-  return STATUSES[code]?.[0] ?? "UNKNOWN";
+  return GRPC_STATUS_NAMES[code] ?? "UNKNOWN";
 }
 
 /** The HTTP status for a gRPC status code; 500 for a number that gRPC does not know. */
 export function httpStatusOf(code: number): number {
   return STATUSES[code]?.[1] ?? 500;
-}
-
-/** The body of a refused request: `PERMISSION_DENIED:handler.default:Not allowed.` */
-export function denialBody(code: number, message: string): string {
-  return `${grpcStatusName(code)}:${message}`;
 }
