@@ -6,9 +6,9 @@ import { quantile } from "./statistics.ts";
 
 /*
  * A closed-loop load generator on raw sockets: each connection sends its next request when it has the whole answer. It
- * ends after `--seconds`, or after `--requests` of them, and prints its LoadReport as one line; with `--progress-every`
- * also a line {"progress":<requests>} each time that many more were answered. A connection that the other side closes
- * is an error.
+ * sends for `--seconds`, or `--requests` of them, takes the answers that are under way (a request cut off would cost a
+ * proxy its connection to the next one), and prints its LoadReport as one line; with `--progress-every` also a line
+ * {"progress":<requests>} each time that many more were answered. A connection that the other side closes is an error.
  */
 const { values } = parseArgs({
   options: {
@@ -24,13 +24,17 @@ const maxRequests = Number(values.requests);
 const progressEvery = Number(values["progress-every"]);
 const MAX_SAMPLES = 4_000_000;
 const RECONNECT_MS = 10;
+/** For the answers under way at the end; what is missing then is an error. */
+const LAST_ANSWERS_MS = 5_000;
 
 const requests = requestsOf();
 const latenciesMs = new Float32Array(MAX_SAMPLES);
 let samples = 0;
 let sent = 0;
 let errors = 0;
-let stopped = false;
+let underWay = 0;
+let isStopping = false;
+let isFinished = false;
 const sockets = new Set<Socket>();
 
 /** The bytes of a request for each path; consecutive ones are far apart. */
@@ -48,43 +52,65 @@ function requestsOf(): readonly Buffer[] {
 
 function open(): void {
   const reader = new AnswerReader();
-  let startedMs = 0;
-  let isCounted = false;
-  const send = () => {
-    startedMs = performance.now();
+  let sentMs = 0;
+  let isWaiting = false;
+  let hasFailed = false;
+  const next = () => {
+    if (isStopping) {
+      if (underWay === 0) finish();
+      return;
+    }
+    sentMs = performance.now();
+    isWaiting = true;
+    underWay++;
     socket.write(requests[sent++ % requests.length] ?? "");
+    if (sent === maxRequests) stop();
+  };
+  const settle = () => {
+    if (isWaiting) underWay--;
+    isWaiting = false;
   };
   const fail = () => {
-    if (!stopped && !isCounted) errors++;
-    isCounted = true;
+    if (!isFinished && !hasFailed) errors++;
+    hasFailed = true;
     socket.destroy();
   };
-  const socket = connect({ port: target.port, host: "127.0.0.1", noDelay: true }, send);
+  const socket = connect({ port: target.port, host: "127.0.0.1", noDelay: true }, next);
   sockets.add(socket);
   socket.on("data", (chunk: Buffer) => {
-    const state = reader.take(chunk);
-    if (state === "more" || stopped) return;
+    const state = isWaiting ? reader.take(chunk) : "bad";
+    if (state === "more") return;
     if (state === "bad") {
       fail();
       return;
     }
-    if (samples < MAX_SAMPLES) latenciesMs[samples] = performance.now() - startedMs;
+    if (samples < MAX_SAMPLES) latenciesMs[samples] = performance.now() - sentMs;
     samples++;
     if (progressEvery > 0 && samples % progressEvery === 0)
       process.stdout.write(`${JSON.stringify({ progress: samples })}\n`);
-    if (samples === maxRequests) finish();
-    else send();
+    settle();
+    next();
   });
   socket.on("error", fail);
   socket.on("close", () => {
     sockets.delete(socket);
     fail();
-    if (!stopped) setTimeout(open, RECONNECT_MS);
+    settle();
+    if (!isStopping) setTimeout(open, RECONNECT_MS);
+    else if (underWay === 0) finish();
   });
 }
 
+function stop(): void {
+  isStopping = true;
+  if (underWay === 0) finish();
+  setTimeout(finish, LAST_ANSWERS_MS);
+}
+
 function finish(): void {
-  stopped = true;
+  if (isFinished) return;
+  isFinished = true;
+  errors += underWay;
   const elapsed = (performance.now() - startedMs) / 1000;
   const sorted = latenciesMs.slice(0, Math.min(samples, MAX_SAMPLES)).sort();
   const report: LoadReport = {
@@ -101,4 +127,4 @@ function finish(): void {
 
 const startedMs = performance.now();
 for (let i = 0; i < target.connections; i++) open();
-if (seconds > 0) setTimeout(finish, seconds * 1000);
+if (seconds > 0) setTimeout(stop, seconds * 1000);
