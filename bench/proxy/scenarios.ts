@@ -1,5 +1,7 @@
 import type { Scenario } from "./context.ts";
+import { LATENCY } from "./latency-scenario.ts";
 import { type LoadScenario, loadScenario } from "./load-scenario.ts";
+import { MEMORY } from "./memory-scenario.ts";
 import { WORK } from "./work.ts";
 
 const KIB = 1024;
@@ -38,4 +40,4 @@ const LOAD: readonly LoadScenario[] = [
 ];
 
 /** Everything that the bench can measure, in the order in which it does. */
-export const SCENARIOS: readonly Scenario[] = LOAD.map(loadScenario);
+export const SCENARIOS: readonly Scenario[] = [...LOAD.map(loadScenario), LATENCY, MEMORY];
