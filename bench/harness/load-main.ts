@@ -125,6 +125,8 @@ function finish(): void {
   process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
 }
 
+// Whoever started it has gone.
+process.stdin.on("end", () => process.exit(1)).resume();
 const startedMs = performance.now();
 for (let i = 0; i < target.connections; i++) open();
 if (seconds > 0) setTimeout(stop, seconds * 1000);

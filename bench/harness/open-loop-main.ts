@@ -119,6 +119,8 @@ function finish(): void {
   process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
 }
 
+// Whoever started it has gone.
+process.stdin.on("end", () => process.exit(1)).resume();
 const connections: Connection[] = [];
 await Promise.all(
   Array.from(

@@ -8,6 +8,8 @@ export interface BenchContext {
   /** The mesh is the first. */
   readonly contenders: readonly Contender[];
   readonly backendPort: number;
+  /** For files that go with the bench. */
+  readonly workDir: string;
   /** The processor of load generator and backend. */
   readonly loadCpu: number;
   readonly rounds: number;

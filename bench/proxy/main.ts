@@ -8,6 +8,7 @@ import { printVerdicts } from "../harness/goal.ts";
 import { pinned } from "../harness/process-usage.ts";
 import { firstLine, type Outcome, writeResults } from "../harness/results.ts";
 import { makeCertificates } from "./certificates.ts";
+import { envoy } from "./envoy.ts";
 import { ForeignContender } from "./foreign.ts";
 import { haproxy } from "./haproxy.ts";
 import { BenchMesh } from "./mesh.ts";
@@ -49,6 +50,10 @@ for (const program of ["taskset", "openssl"])
 if (process.platform !== "linux") fail("this bench needs Linux");
 if (cpus().length < 2) fail("this bench needs two processors");
 
+const envoyProgram = process.env["ENVOY_BIN"] ?? "";
+const envoyRecipe = envoyProgram === "" ? undefined : envoy(envoyProgram);
+if (envoyProgram !== "" && envoyRecipe === undefined) fail(`ENVOY_BIN: ${envoyProgram} cannot be run`);
+
 const workDir = mkdtempSync(join(tmpdir(), "lateen-bench-"));
 const path = process.env["PATH"] ?? "";
 const processes = new ProcessGroup(join(workDir, "log"), path, () => {});
@@ -69,11 +74,11 @@ try {
   const backendPort = backend.ports["http"] ?? 0;
   mesh = await BenchMesh.open({ workDir, path, backendPort, cpu: PROXY_CPU, otherCpu: LOAD_CPU });
   const options = { workDir, processes, certificates: makeCertificates(workDir), backendPort, cpu: PROXY_CPU };
-  const foreign = [haproxy(), nginx()].flatMap((recipe) =>
+  const foreign = [haproxy(), nginx(), envoyRecipe].flatMap((recipe) =>
     recipe === undefined ? [] : [new ForeignContender(recipe, options)],
   );
   const contenders = [mesh, ...foreign];
-  const context = { mesh, contenders, backendPort, loadCpu: LOAD_CPU, rounds, seconds };
+  const context = { mesh, contenders, backendPort, workDir, loadCpu: LOAD_CPU, rounds, seconds };
   const outcomes: Outcome[] = [];
   for (const scenario of SCENARIOS.filter(({ name }) => names.includes(name)))
     outcomes.push(await scenario.run(context));

@@ -1,3 +1,4 @@
+import { CHURN } from "./churn-scenario.ts";
 import type { Scenario } from "./context.ts";
 import { LATENCY } from "./latency-scenario.ts";
 import { type LoadScenario, loadScenario } from "./load-scenario.ts";
@@ -40,4 +41,4 @@ const LOAD: readonly LoadScenario[] = [
 ];
 
 /** Everything that the bench can measure, in the order in which it does. */
-export const SCENARIOS: readonly Scenario[] = [...LOAD.map(loadScenario), LATENCY, MEMORY];
+export const SCENARIOS: readonly Scenario[] = [...LOAD.map(loadScenario), LATENCY, MEMORY, CHURN];
