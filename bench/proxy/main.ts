@@ -38,6 +38,10 @@ function fail(text: string): never {
   process.exit(1);
 }
 
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 if (!Number.isInteger(rounds) || rounds < 1) fail("--rounds is a whole number of at least 1");
 if (!(seconds > 0)) fail("--seconds is a number above 0");
 const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
@@ -80,8 +84,17 @@ try {
   const contenders = [mesh, ...foreign];
   const context = { mesh, contenders, backendPort, workDir, loadCpu: LOAD_CPU, rounds, seconds };
   const outcomes: Outcome[] = [];
-  for (const scenario of SCENARIOS.filter(({ name }) => names.includes(name)))
-    outcomes.push(await scenario.run(context));
+  const failures: string[] = [];
+  for (const scenario of SCENARIOS.filter(({ name }) => names.includes(name))) {
+    try {
+      const outcome = await scenario.run(context);
+      outcomes.push(outcome);
+      for (const [contender, { errors }] of Object.entries(outcome.results))
+        if (errors > 0) failures.push(`${scenario.name}: ${errors} errors of ${contender}`);
+    } catch (error) {
+      failures.push(`${scenario.name}: ${textOf(error)}`);
+    }
+  }
   printVerdicts(
     "summary",
     outcomes.flatMap(({ verdicts }) => verdicts),
@@ -93,15 +106,10 @@ try {
   const file = fileURLToPath(new URL("../../../bench/results/proxy.json", import.meta.url));
   writeResults(file, versions, outcomes);
   console.log(`\nwritten: ${file}`);
-  const errors = outcomes.flatMap(({ name, results }) =>
-    Object.entries(results).flatMap(([contender, figures]) =>
-      figures.errors > 0 ? [`${name}: ${figures.errors} errors of ${contender}`] : [],
-    ),
-  );
-  if (errors.length > 0) throw new Error(errors.join("\n"));
+  if (failures.length > 0) throw new Error(failures.join("\n"));
 } catch (error) {
   process.exitCode = 1;
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(`${textOf(error)}\n`);
 } finally {
   await cleanUp();
 }
