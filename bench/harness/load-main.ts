@@ -6,7 +6,7 @@ import { quantile } from "./statistics.ts";
 
 /*
  * A closed-loop load generator on raw sockets: each connection sends its next request when it has the whole answer. It
- * sends for `--seconds`, or `--requests` of them, takes the answers that are under way (a request cut off would cost a
+ * sends for `--seconds` or `--requests` of them, whichever ends first, takes the answers that are under way (a request cut off would cost a
  * proxy its connection to the next one), and prints its LoadReport as one line; with `--progress-every` also a line
  * {"progress":<requests>} each time that many more were answered. A connection that the other side closes is an error.
  */

@@ -42,6 +42,15 @@ export async function closedLoop(target: LoadTarget, seconds: number, cpu: numbe
   return JSON.parse(stdout) as LoadReport;
 }
 
+const WARM_UP_REQUESTS = 50_000;
+const WARM_UP_MAX_SECONDS = 10;
+
+/** Until a proxy's connections are made and its code is compiled, which takes requests rather than time. */
+export async function warmUp(target: LoadTarget, cpu: number): Promise<void> {
+  const limits = ["--requests", String(WARM_UP_REQUESTS), "--seconds", String(WARM_UP_MAX_SECONDS)];
+  await run(...loadCommand(target, cpu, limits));
+}
+
 /** What an open loop adds: how late its own clock was, which is part of every latency that it reports. */
 export interface OpenLoopReport extends LoadReport {
   readonly lagP50Ms: number;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectionWatch } from "../harness/connection-watch.ts";
-import { closedLoop, type LoadReport, type LoadTarget } from "../harness/load.ts";
+import { closedLoop, type LoadReport, type LoadTarget, warmUp } from "../harness/load.ts";
 import { measuring, summarize } from "../harness/measure.ts";
 import type { Outcome } from "../harness/results.ts";
 import { printTable } from "../harness/table.ts";
@@ -18,7 +18,6 @@ const CHANGES_PER_SECOND = 20;
 const MARGIN_MS = 1_500;
 const IN_FORCE_MS = 5_000;
 const ASK_EVERY_MS = 20;
-const WARM_UP_SECONDS = 3;
 
 /** What became of the changes. */
 interface Changes {
@@ -41,7 +40,7 @@ async function run({ mesh, loadCpu, workDir }: BenchContext): Promise<Outcome> {
   const plane = await mesh.start(WORK_UNDER_CHANGE);
   const shared = { path: "/", paths: 1, uploadBytes: 0, connections: CONNECTIONS };
   const target: LoadTarget = { ...shared, port: plane.port, host: hostOf(WORK_UNDER_CHANGE) };
-  await closedLoop(target, WARM_UP_SECONDS, loadCpu);
+  await warmUp(target, loadCpu);
   const wrk = wrkVersion();
   const load = (): Promise<LoadReport & { readonly kinds?: string }> =>
     wrk === undefined ? closedLoop(target, SECONDS, loadCpu) : wrkLoop(target, SECONDS, loadCpu, workDir);

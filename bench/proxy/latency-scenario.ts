@@ -1,5 +1,5 @@
 import type { Verdict } from "../harness/goal.ts";
-import { closedLoop, type LoadTarget, type OpenLoopReport, openLoop } from "../harness/load.ts";
+import { type LoadTarget, type OpenLoopReport, openLoop, warmUp } from "../harness/load.ts";
 import { type Figures, type Measured, measuring, summarize } from "../harness/measure.ts";
 import type { Outcome } from "../harness/results.ts";
 import { median, roundByRound, withSpread } from "../harness/statistics.ts";
@@ -10,7 +10,6 @@ import { hostOf, WORK } from "./work.ts";
 const REQUESTS_PER_SECOND = 1000;
 const CONNECTIONS = 16;
 const ANSWER_BYTES = 1024;
-const WARM_UP_SECONDS = 3;
 const DIRECT = "direct";
 /** In design terms: the latency that the mesh adds. */
 const GOALS_MS = { p50Ms: 0.5, p99Ms: 1.5 } as const;
@@ -33,7 +32,7 @@ export const LATENCY: Scenario = {
   run: (context) =>
     withContenders(context.contenders, async () => {
       const [direct, ...through] = await waysOf(context);
-      for (const { target } of through) await closedLoop(target, WARM_UP_SECONDS, context.loadCpu);
+      for (const { target } of through) await warmUp(target, context.loadCpu);
       for (let round = 1; round <= context.rounds; round++) {
         for (const way of [direct, ...through]) await measureOnce(way, context);
         console.log(`latency, round ${round} of ${context.rounds}`);

@@ -1,5 +1,5 @@
 import type { Bound, Verdict } from "../harness/goal.ts";
-import type { LoadTarget } from "../harness/load.ts";
+import { type LoadTarget, warmUp } from "../harness/load.ts";
 import { type Figures, measure, summarize } from "../harness/measure.ts";
 import type { Outcome } from "../harness/results.ts";
 import { median, roundByRound, withSpread } from "../harness/statistics.ts";
@@ -33,8 +33,6 @@ export interface LoadScenario {
 
 type Runs = ReadonlyMap<string, readonly Figures[]>;
 
-/** A sidecar's code is compiled while it runs, and its first connections are made. */
-const WARM_UP_SECONDS = 3;
 /** Below this, bytes a second say nothing. */
 const MIN_THROUGHPUT_BYTES = 16 * 1024;
 const MB = 1e6;
@@ -65,7 +63,7 @@ async function runInTurns(scenario: LoadScenario, context: BenchContext): Promis
     const target = { port, host: hostOf(work), path, paths: Math.max(1, work.routes), uploadBytes, connections };
     candidates.push({ name: contender.name, plane, target, figures: [] });
   }
-  for (const { plane, target } of candidates) await measure(plane, target, WARM_UP_SECONDS, loadCpu);
+  for (const { target } of candidates) await warmUp(target, loadCpu);
   for (let round = 1; round <= rounds; round++) {
     for (const { plane, target, figures } of candidates) figures.push(await measure(plane, target, seconds, loadCpu));
     const shown = candidates.map(({ name, figures }) => `${name} ${figures.at(-1)?.cpuUsPerRequest.toFixed(1)} us`);
