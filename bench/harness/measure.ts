@@ -1,75 +1,42 @@
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
+import { closedLoop, type LoadReport, type LoadTarget } from "./load.ts";
+import { cpuTimeUs } from "./process-usage.ts";
+import { median } from "./statistics.ts";
 
 /** One contender's figures, of one run or as medians over runs. */
 export interface Figures {
+  /** For each proxy that a request passes. */
   readonly cpuUsPerRequest: number;
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
+  readonly p90Ms: number;
   readonly p99Ms: number;
   readonly errors: number;
 }
 
-export interface LoadTarget {
-  readonly port: number;
-  /** The Host header. */
-  readonly host: string;
-  readonly path: string;
-  readonly connections: number;
+/** The processes of a proxy, or of proxies one behind the other. */
+export interface Measured {
+  readonly pids: readonly number[];
+  readonly hops: number;
 }
 
-interface LoadReport {
-  readonly requests: number;
-  readonly errors: number;
-  readonly seconds: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+/** Runs `load`, and measures the processor time of the proxies meanwhile. */
+export async function measuring<R extends LoadReport>(
+  { pids, hops }: Measured,
+  load: () => Promise<R>,
+): Promise<{ figures: Figures; report: R }> {
+  const before = cpuTimeUs(pids);
+  const report = await load();
+  const used = cpuTimeUs(pids) - before;
+  const { requests, seconds, p50Ms, p90Ms, p99Ms } = report;
+  // Where nothing came through, the errors say so.
+  const errors = requests === 0 ? Math.max(1, report.errors) : report.errors;
+  const cpuUsPerRequest = used / Math.max(1, requests) / Math.max(1, hops);
+  return { figures: { cpuUsPerRequest, requestsPerSecond: requests / seconds, p50Ms, p90Ms, p99Ms, errors }, report };
 }
 
-/** Ticks of utime and stime in /proc/<pid>/stat: USER_HZ is 100 on every Linux that Node runs on. */
-const TICK_US = 10_000;
-
-const LOAD_MAIN = fileURLToPath(new URL("./load-main.js", import.meta.url));
-
-/** User and system time of the whole process so far, in microseconds. Linux only. */
-export function cpuTimeUs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  // The command's name, in brackets, may hold spaces; utime is the 12th field after it.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
-}
-
-/** `command`, bound to one processor. */
-export function pinned(cpu: number, command: string, args: readonly string[]): [string, string[]] {
-  return ["taskset", ["-c", String(cpu), command, ...args]];
-}
-
-/** Loads the target for some seconds from `cpu`, and measures the processor time of `pid` meanwhile. */
-export async function measure(pid: number, target: LoadTarget, seconds: number, cpu: number): Promise<Figures> {
-  const before = cpuTimeUs(pid);
-  const args = ["--port", target.port, "--host", target.host, "--path", target.path].map(String);
-  args.push("--connections", String(target.connections), "--seconds", String(seconds));
-  const { stdout } = await run(...pinned(cpu, process.execPath, [LOAD_MAIN, ...args]));
-  const used = cpuTimeUs(pid) - before;
-  const report = JSON.parse(stdout) as LoadReport;
-  return {
-    cpuUsPerRequest: used / Math.max(1, report.requests),
-    requestsPerSecond: report.requests / report.seconds,
-    p50Ms: report.p50Ms,
-    p99Ms: report.p99Ms,
-    errors: report.errors,
-  };
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
+/** Loads the target for some seconds from `cpu`, as fast as it goes. */
+export async function measure(measured: Measured, target: LoadTarget, seconds: number, cpu: number): Promise<Figures> {
+  return (await measuring(measured, () => closedLoop(target, seconds, cpu))).figures;
 }
 
 /** The median of each figure; errors are added up. */
@@ -79,6 +46,7 @@ export function summarize(runs: readonly Figures[]): Figures {
     cpuUsPerRequest: of((figures) => figures.cpuUsPerRequest, 2),
     requestsPerSecond: of((figures) => figures.requestsPerSecond, 0),
     p50Ms: of((figures) => figures.p50Ms, 3),
+    p90Ms: of((figures) => figures.p90Ms, 3),
     p99Ms: of((figures) => figures.p99Ms, 3),
     errors: runs.reduce((sum, { errors }) => sum + errors, 0),
   };

@@ -3,53 +3,67 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { lateenVersion } from "../../cli/commands/version.ts";
-import { freePorts } from "../../samples/bookinfo/demo/ports.ts";
 import { ProcessGroup } from "../../samples/bookinfo/demo/processes.ts";
-import { type Figures, type LoadTarget, measure, pinned } from "../harness/measure.ts";
-import { firstLine, printScenario, writeResults } from "../harness/results.ts";
-import { type Contender, haproxy, nginx } from "./contenders.ts";
-import { APP_HOST, BenchMesh } from "./mesh.ts";
+import { printVerdicts } from "../harness/goal.ts";
+import { pinned } from "../harness/process-usage.ts";
+import { firstLine, type Outcome, writeResults } from "../harness/results.ts";
+import { makeCertificates } from "./certificates.ts";
+import { envoy } from "./envoy.ts";
+import { ForeignContender } from "./foreign.ts";
+import { haproxy } from "./haproxy.ts";
+import { BenchMesh } from "./mesh.ts";
+import { nginx } from "./nginx.ts";
+import { SCENARIOS } from "./scenarios.ts";
 
 /*
- * `npm run bench -- proxy`: processor time per proxied request, beside HAProxy and nginx doing the same work. The
- * proxy under test has processor 0 for itself; load and backend share processor 1. Runs take turns, so that what
- * slows the machine down slows every contender down.
+ * `npm run bench -- proxy`: what a proxied request costs, beside HAProxy and nginx (and Envoy, with ENVOY_BIN) doing the
+ * same work. The proxies under test have processor 0 for themselves; load and backend share processor 1.
  */
 const PROXY_CPU = 0;
 const LOAD_CPU = 1;
-const CONNECTIONS = 64;
-const WARM_UP_SECONDS = 1;
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" } },
+  options: {
+    scenario: { type: "string", default: "" },
+    rounds: { type: "string", default: "10" },
+    seconds: { type: "string", default: "2" },
+  },
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
+const names = values.scenario === "" ? SCENARIOS.map(({ name }) => name) : values.scenario.split(",");
 
 function fail(text: string): never {
   process.stderr.write(`${text}\n`);
   process.exit(1);
 }
 
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 if (!Number.isInteger(rounds) || rounds < 1) fail("--rounds is a whole number of at least 1");
 if (!(seconds > 0)) fail("--seconds is a number above 0");
-if (process.platform !== "linux" || firstLine("taskset", ["--version"]) === undefined)
-  fail("this bench needs Linux with taskset");
+const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+if (unknown.length > 0) {
+  const known = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(16)} ${about}`);
+  fail(`--scenario ${unknown.join(",")}: unknown. There are:\n${known.join("\n")}`);
+}
+for (const program of ["taskset", "openssl"])
+  if (firstLine("sh", ["-c", `command -v ${program}`]) === undefined) fail(`this bench needs ${program}`);
+if (process.platform !== "linux") fail("this bench needs Linux");
 if (cpus().length < 2) fail("this bench needs two processors");
 
-interface Candidate {
-  readonly name: string;
-  readonly pid: number;
-  readonly target: LoadTarget;
-}
+const envoyProgram = process.env["ENVOY_BIN"] ?? "";
+const envoyRecipe = envoyProgram === "" ? undefined : envoy(envoyProgram);
+if (envoyProgram !== "" && envoyRecipe === undefined) fail(`ENVOY_BIN: ${envoyProgram} cannot be run`);
 
 const workDir = mkdtempSync(join(tmpdir(), "lateen-bench-"));
 const path = process.env["PATH"] ?? "";
 const processes = new ProcessGroup(join(workDir, "log"), path, () => {});
 let mesh: BenchMesh | undefined;
 const cleanUp = async () => {
-  await mesh?.stop();
+  await mesh?.close();
   await processes.teardown();
   rmSync(workDir, { recursive: true, force: true });
 };
@@ -62,37 +76,40 @@ try {
   ]);
   const backend = await processes.start({ name: "backend", kind: "node", command, args, env: {} });
   const backendPort = backend.ports["http"] ?? 0;
-  const ports = await freePorts(2);
-  const options = { workDir, backendPort, cpu: PROXY_CPU, takePort: () => ports.pop() ?? 0 };
-  const others = [haproxy(options), nginx(options)].filter((each): each is Contender => each !== undefined);
-  mesh = await BenchMesh.start({ workDir, path, backendPort, cpu: PROXY_CPU, otherCpu: LOAD_CPU });
-  const shared = { host: APP_HOST, path: "/", connections: CONNECTIONS };
-  const candidates: Candidate[] = [{ name: "lateen", pid: mesh.pid, target: { ...shared, port: mesh.outboundPort } }];
-  for (const { name, spec, port } of others) {
-    const { pid } = await processes.start(spec);
-    candidates.push({ name, pid, target: { ...shared, port } });
+  mesh = await BenchMesh.open({ workDir, path, backendPort, cpu: PROXY_CPU, otherCpu: LOAD_CPU });
+  const options = { workDir, processes, certificates: makeCertificates(workDir), backendPort, cpu: PROXY_CPU };
+  const foreign = [haproxy(), nginx(), envoyRecipe].flatMap((recipe) =>
+    recipe === undefined ? [] : [new ForeignContender(recipe, options)],
+  );
+  const contenders = [mesh, ...foreign];
+  const context = { mesh, contenders, backendPort, workDir, loadCpu: LOAD_CPU, rounds, seconds };
+  const outcomes: Outcome[] = [];
+  const failures: string[] = [];
+  for (const scenario of SCENARIOS.filter(({ name }) => names.includes(name))) {
+    try {
+      const outcome = await scenario.run(context);
+      outcomes.push(outcome);
+      for (const [contender, { errors }] of Object.entries(outcome.results))
+        if (errors > 0) failures.push(`${scenario.name}: ${errors} errors of ${contender}`);
+    } catch (error) {
+      failures.push(`${scenario.name}: ${textOf(error)}`);
+    }
   }
-  for (const { pid, target } of candidates) await measure(pid, target, WARM_UP_SECONDS, LOAD_CPU);
-  const runs: Record<string, Figures[]> = Object.fromEntries(candidates.map(({ name }) => [name, []]));
-  for (let round = 1; round <= rounds; round++) {
-    for (const { name, pid, target } of candidates) runs[name]?.push(await measure(pid, target, seconds, LOAD_CPU));
-    console.log(
-      `round ${round} of ${rounds}: ${candidates.map(({ name }) => `${name} ${runs[name]?.at(-1)?.cpuUsPerRequest.toFixed(1)} us`).join(", ")}`,
-    );
-  }
-  const scenario = { name: "plain", runs };
-  printScenario(scenario, "haproxy");
+  printVerdicts(
+    "summary",
+    outcomes.flatMap(({ verdicts }) => verdicts),
+  );
   const versions = {
     node: process.version,
-    lateen: lateenVersion(),
-    ...Object.fromEntries(others.map(({ name, version }) => [name, version])),
+    ...Object.fromEntries(contenders.map(({ name, version }) => [name, version])),
   };
   const file = fileURLToPath(new URL("../../../bench/results/proxy.json", import.meta.url));
-  writeResults(file, versions, [scenario]);
+  writeResults(file, versions, outcomes);
   console.log(`\nwritten: ${file}`);
+  if (failures.length > 0) throw new Error(failures.join("\n"));
 } catch (error) {
   process.exitCode = 1;
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(`${textOf(error)}\n`);
 } finally {
   await cleanUp();
 }
