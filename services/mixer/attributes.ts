@@ -1,7 +1,14 @@
 import { WireError } from "../../shared/base/index.ts";
 import { DOMAIN, fromWireAttribute, referenceType, resolveHost } from "../../shared/model/index.ts";
 import { type AttributeBag, MapBag, type Value } from "../../shared/policy/index.ts";
-import type { CheckRequest, PackedAttribute, PackedValue, ProxyIdentity, ReportRow } from "../../shared/wire/index.ts";
+import type {
+  CheckRequest,
+  PackedAttribute,
+  PackedValue,
+  ProxyIdentity,
+  ReportBatch,
+  ReportRow,
+} from "../../shared/wire/index.ts";
 import type { Party, RowContext } from "./adapters/adapter.ts";
 import type { MergedValues } from "./instances.ts";
 
@@ -44,14 +51,23 @@ export interface DecodedRow {
   readonly row: RowContext;
 }
 
-/** Throws WireError for a word index out of range. */
-export function decodeRow(row: ReportRow, words: readonly string[], identity: ProxyIdentity): DecodedRow {
-  const attributes: Attributes = new Map();
-  for (const packed of row.attributes) {
-    const reference = word(words, packed.name);
-    const value = unpack(packed, reference, words);
-    if (value !== undefined) attributes.set(reference, value);
-  }
+/** What the rows of one batch refer to. */
+export interface BatchParts {
+  readonly words: readonly string[];
+  /** What pairs of peers say of themselves. */
+  readonly peers: readonly ReadonlyMap<string, Value>[];
+}
+
+/** Throws WireError for an index out of range. */
+export function decodeParts({ words, peers }: Pick<ReportBatch, "words" | "peers">): BatchParts {
+  return { words, peers: peers.map(({ attributes }) => unpackAll(attributes, words, new Map())) };
+}
+
+/** Throws WireError for an index out of range. */
+export function decodeRow(row: ReportRow, { words, peers }: BatchParts, identity: ProxyIdentity): DecodedRow {
+  const common = row.peers === 0 ? undefined : peers[row.peers - 1];
+  if (row.peers !== 0 && common === undefined) throw new WireError(`report: peers ${row.peers} of ${peers.length}`);
+  const attributes = unpackAll(row.attributes, words, new Map(common));
   overrideIdentity(attributes, identity, row.outbound ? "source" : "destination");
   attributes.set("context.reporter.kind", row.outbound ? "outbound" : "inbound");
   const bag = new MapBag(attributes);
@@ -101,6 +117,15 @@ function party(bag: AttributeBag, side: "source" | "destination"): Party {
 function text(bag: AttributeBag, attribute: string): string | undefined {
   const value = bag.get(attribute);
   return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function unpackAll(packed: readonly PackedAttribute[], words: readonly string[], into: Attributes): Attributes {
+  for (const each of packed) {
+    const reference = word(words, each.name);
+    const value = unpack(each, reference, words);
+    if (value !== undefined) into.set(reference, value);
+  }
+  return into;
 }
 
 function word(words: readonly string[], index: number): string {

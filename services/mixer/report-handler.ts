@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { InvalidArgumentError, LruMap } from "../../shared/base/index.ts";
 import { type BusMessage, protoReply, type ServeReply } from "../../shared/bus/index.ts";
 import { type ProxyIdentity, ReportAck, ReportBatch, type ReportRow, type Subjects } from "../../shared/wire/index.ts";
-import { decodeRow } from "./attributes.ts";
+import { type BatchParts, decodeParts, decodeRow } from "./attributes.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { ReportSubject } from "./instances.ts";
 import type { SnapshotHolder } from "./snapshot.ts";
@@ -60,7 +60,8 @@ export class ReportHandler {
       counts.repeated();
       return ack;
     }
-    const decoded = batch.rows.map((row) => toSubject(row, batch.words, identity));
+    const parts = decodeParts(batch);
+    const decoded = batch.rows.map((row) => toSubject(row, parts, identity));
     remember(reporter, batch.sequence);
     if (batch.dropped > reporter.dropped) counts.dropped(batch.dropped - reporter.dropped);
     reporter.dropped = Math.max(reporter.dropped, batch.dropped);
@@ -100,8 +101,8 @@ interface Row {
   readonly outbound: boolean;
 }
 
-function toSubject(row: ReportRow, words: readonly string[], identity: ProxyIdentity): Row {
-  const { bag, namespace, merged, row: context } = decodeRow(row, words, identity);
+function toSubject(row: ReportRow, parts: BatchParts, identity: ProxyIdentity): Row {
+  const { bag, namespace, merged, row: context } = decodeRow(row, parts, identity);
   const subject = { bag, count: row.count, timeMs: row.timeMs, merged, row: context };
   return { namespace, subject, each: row.each, outbound: row.outbound };
 }

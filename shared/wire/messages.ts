@@ -113,6 +113,8 @@ export const ReportBatch: MessageType<ReportBatch, mesh.v1.ReportBatch.$Properti
   "ReportBatch",
   mesh.v1.ReportBatch,
 );
+export type AttributeSet = mesh.v1.AttributeSet;
+export type AttributeSetInput = mesh.v1.AttributeSet.$Properties;
 export type ReportRow = mesh.v1.ReportRow;
 export type ReportRowInput = mesh.v1.ReportRow.$Properties;
 export type PackedAttribute = mesh.v1.PackedAttribute;

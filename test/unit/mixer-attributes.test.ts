@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkAttributes, decodeRow } from "../../services/mixer/attributes.ts";
+import { checkAttributes, decodeParts, decodeRow } from "../../services/mixer/attributes.ts";
 import { CheckRequest, ReportBatch } from "../../shared/wire/index.ts";
 
 const IDENTITY = { namespace: "default", serviceAccount: "ratings", proxy: "ratings-1" };
@@ -58,14 +58,23 @@ test("a row of the client's side is the sender's as the source", () => {
     { name: 0, string: 1 },
     { name: 2, string: 3 },
   ];
-  const [row] = ReportBatch.decode(
-    ReportBatch.encode({ words, rows: [{ outbound: true, count: 1, attributes }] }),
+  const [row, common] = ReportBatch.decode(
+    ReportBatch.encode({
+      words,
+      rows: [
+        { outbound: true, count: 1, attributes },
+        { outbound: true, peers: 1 },
+      ],
+    }),
   ).rows;
-  assert.ok(row);
-  const decoded = decodeRow(row, words, IDENTITY);
+  assert.ok(row && common);
+  const decoded = decodeRow(row, { words, peers: [] }, IDENTITY);
   assert.equal(decoded.namespace, "books");
   assert.equal(decoded.row.reporter, "source");
   assert.equal(decoded.row.source.namespace, "default");
   assert.deepEqual([decoded.row.destination.namespace, decoded.row.destination.service], ["books", "details"]);
-  assert.throws(() => decodeRow(row, words.slice(0, 2), IDENTITY), /word 2 of 2/);
+  assert.throws(() => decodeRow(row, { words: words.slice(0, 2), peers: [] }, IDENTITY), /word 2 of 2/);
+  const parts = decodeParts(ReportBatch.decode(ReportBatch.encode({ words, peers: [{ attributes }] })));
+  assert.deepEqual(decodeRow(common, parts, IDENTITY).row.destination, decoded.row.destination);
+  assert.throws(() => decodeRow(common, { words, peers: [] }, IDENTITY), /peers 1 of 0/);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { packRow, WordTable } from "../../services/proxy/report/batch.ts";
+import { Batch } from "../../services/proxy/report/batch.ts";
 import { type CompiledReportPlan, compilePlan } from "../../services/proxy/report/compiled-plan.ts";
 import { RowTable } from "../../services/proxy/report/row-table.ts";
 import type { AttributeValue } from "../../shared/model/index.ts";
@@ -27,6 +27,14 @@ function compiled(plan: Input<typeof Plan>, id = 1): CompiledReportPlan<Record_>
       ({ values }: Record_) =>
         values[reference],
   );
+}
+
+/** What Mixer gets of a table. */
+function sent(table: RowTable<Record_>): ReportBatch {
+  const batch = new Batch<Record_>();
+  for (const row of table.take(1_000)) batch.add(row);
+  const { words, peers, rows } = batch;
+  return ReportBatch.decode(ReportBatch.encode({ words: [...words], peers: [...peers], rows: [...rows] }));
 }
 
 const PLAN = {
@@ -82,7 +90,7 @@ test("rules that need each request get each request, bounded", () => {
   assert.equal(table.dropped, 2);
   const rows = table.take(10);
   assert.deepEqual(
-    rows.map((row) => row.attributes),
+    rows.map((row) => row.own),
     [["/0"], ["/1"], ["/2"]],
   );
   assert.ok(rows.every((row) => row.each && row.count === 1));
@@ -110,7 +118,7 @@ test("rows of an older plan stay apart and keep their own columns", () => {
   table.add(before, record({ "response.code": 200 }), 0);
   table.add(now, record({ "response.code": 200 }), 0);
   assert.deepEqual(
-    table.take(10).map((row) => row.attributes.length),
+    table.take(10).map((row) => row.peers.length + row.own.length),
     [3, 1],
   );
 });
@@ -149,14 +157,13 @@ test("a row travels with every type, each string once", () => {
   });
   table.add(side, request, 1_000);
   table.add(side, request, 3_000);
-  const words = new WordTable();
-  const rows = table.take(10).map((row) => packRow(row, words));
-  const batch = ReportBatch.decode(ReportBatch.encode({ words: words.words, rows }));
+  const batch = sent(table);
   assert.equal(new Set(batch.words).size, batch.words.length);
   const [row] = batch.rows;
   assert.equal(row?.count, 2);
   assert.equal(row?.timeMs, 2_000);
-  const byName = new Map(row?.attributes.map((attribute) => [batch.words[attribute.name], attribute]));
+  const peers = batch.peers[(row?.peers ?? 0) - 1]?.attributes ?? [];
+  const byName = new Map([...peers, ...(row?.attributes ?? [])].map((each) => [batch.words[each.name], each]));
   assert.deepEqual([...byName.keys()].sort(), [...references].sort());
   assert.equal(byName.get("response.code")?.int64, 200);
   assert.equal(batch.words[byName.get("source.principal")?.string ?? -1], "a");
@@ -172,15 +179,42 @@ test("a row travels with every type, each string once", () => {
   assert.deepEqual(row?.values[0]?.bounds, [10, 100]);
 });
 
+test("rows of the same peers say once who they are", () => {
+  const references = ["source.principal", "destination.service", "request.path"];
+  const side = compiled({ inbound: { groupBy: references, eachRequest: true, each: references } }).inbound!;
+  const table = new RowTable<Record_>();
+  const peers = { source: {}, destination: {} };
+  for (const path of ["/a", "/b", "/a"]) {
+    const values = { "source.principal": "a", "destination.service": "b", "request.path": path };
+    table.add(side, { ...peers, values }, 0);
+  }
+  const { rows, words, peers: sets } = sent(table);
+  assert.deepEqual(
+    rows.map(({ each, count, peers, attributes }) => [each, count, peers, words[attributes[0]?.string ?? -1]]),
+    [
+      [false, 2, 1, "/a"],
+      [false, 1, 1, "/b"],
+      [true, 1, 2, "/a"],
+      [true, 1, 2, "/b"],
+      [true, 1, 2, "/a"],
+    ],
+  );
+  for (const { attributes } of sets) {
+    assert.deepEqual(
+      attributes.map(({ name, string }) => [words[name], words[string ?? -1]]),
+      [
+        ["source.principal", "a"],
+        ["destination.service", "b"],
+      ],
+    );
+  }
+});
+
 test("a value of the wrong type is left out rather than sent as another", () => {
   const side = compiled({ inbound: { groupBy: ["response.code", "request.path"] } }).inbound!;
   const table = new RowTable<Record_>();
   table.add(side, record({ "response.code": "200", "request.path": 5 }), 0);
-  const words = new WordTable();
-  assert.deepEqual(
-    table.take(1).flatMap((row) => packRow(row, words).attributes),
-    [],
-  );
+  assert.deepEqual(sent(table).rows[0]?.attributes, []);
 });
 
 test("what the two peers say is worked out once, whatever else differs, and after a take as before", () => {
@@ -199,7 +233,7 @@ test("what the two peers say is worked out once, whatever else differs, and afte
   const afterNew = reads;
   for (const code of [200, 500]) add(code);
   assert.equal(reads, afterNew);
-  const rows = () => table.take(10).map(({ count, attributes }) => [count, ...attributes]);
+  const rows = () => table.take(10).map(({ count, peers, own }) => [count, ...peers, ...own]);
   assert.deepEqual(rows(), [
     [4, "a", "b", 200],
     [2, "a", "b", 500],
@@ -220,7 +254,7 @@ test("a part of the rows can be taken, and the others go on counting", () => {
   assert.equal(table.size, 1);
   for (const code of [202, 200]) add(code);
   assert.deepEqual(
-    table.take(10).map(({ count, attributes }) => [count, attributes[1]]),
+    table.take(10).map(({ count, own }) => [count, ...own]),
     [
       [2, 202],
       [1, 200],

@@ -10,17 +10,19 @@ export interface Reported {
 }
 
 /** One pair of callers and called ones under one side of a plan. */
-export interface Pair<R> {
-  /** What the attributes of the two say. */
+export interface Pair<R extends Reported> {
+  /** What the attributes of the two say, as one text. */
   readonly key: string;
+  /** The same as values, in the order of the attributes. */
+  readonly values: readonly (AttributeValue | undefined)[];
   /** Which of the table's takes `rows` belongs to. */
   generation: number;
   rows: Map<string, Row<R>>;
 }
 
 /**
- * The part of a row's key that is the same for every request between two peers. It is most of the key, and it is worked
- * out once for each pair of objects, so that a request adds only what is its own.
+ * What a row says of the two peers, which is the same for every request between them. It is most of the row, and it is
+ * worked out once for each pair of objects, so that a request adds only what is its own.
  */
 export class PairKeys<R extends Reported> {
   readonly #prefix: string;
@@ -41,11 +43,18 @@ export class PairKeys<R extends Reported> {
     }
     let pair = destinations.get(record.destination);
     if (pair === undefined) {
-      pair = { key: keyOf(this.#prefix, this.#attributes, record), generation: -1, rows: new Map() };
+      const key = keyOf(this.#prefix, this.#attributes, record);
+      pair = { key, values: valuesOf(this.#attributes, record), generation: -1, rows: new Map() };
       destinations.set(record.destination, pair);
     }
     return pair;
   }
+}
+
+export function valuesOf<R>(attributes: readonly ReadAttribute<R>[], record: R): (AttributeValue | undefined)[] {
+  const values = new Array<AttributeValue | undefined>(attributes.length);
+  for (let i = 0; i < attributes.length; i++) values[i] = (attributes[i] as ReadAttribute<R>).read(record);
+  return values;
 }
 
 /** Values strung together so that different ones never give the same text. */

@@ -10,15 +10,8 @@ import {
 } from "../../../shared/base/index.ts";
 import type { Bus } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
-import {
-  type Input,
-  type Plan,
-  type ProxyIdentity,
-  ReportAck,
-  ReportBatch,
-  type ReportRowInput,
-} from "../../../shared/wire/index.ts";
-import { packRow, WordTable } from "./batch.ts";
+import { type Input, type Plan, type ProxyIdentity, ReportAck, ReportBatch } from "../../../shared/wire/index.ts";
+import { Batch } from "./batch.ts";
 import { type CompiledReportPlan, type CompileReader, compilePlan } from "./compiled-plan.ts";
 import type { Reported } from "./pair-keys.ts";
 import { type Row, RowTable, type RowTableOptions } from "./row-table.ts";
@@ -219,12 +212,10 @@ export class Reporter<R extends Reported> {
 
   /** The next batch; undefined when nothing waits. */
   #cut(): PendingBatch | undefined {
-    const words = new WordTable();
-    const rows: ReportRowInput[] = [];
-    let bytes = 0;
+    const batch = new Batch<R>();
     let reports = 0;
     let taken = 0;
-    while (rows.length < MAX_BATCH_ROWS && bytes + words.bytes < MAX_BATCH_BYTES) {
+    while (batch.rows.length < MAX_BATCH_ROWS && batch.bytes < MAX_BATCH_BYTES) {
       if (this.#taken.length === 0) this.#taken = this.#table.take(MAX_BATCH_ROWS).reverse();
       const row = this.#taken.pop();
       if (row === undefined) break;
@@ -234,15 +225,20 @@ export class Reporter<R extends Reported> {
         this.#options.log.warn("a report row is too large for a message and is dropped");
         continue;
       }
-      const packed = packRow(row, words);
-      const rowBytes = estimatedBytes(packed);
-      rows.push(packed);
-      bytes += rowBytes;
+      batch.add(row);
       reports += row.count;
     }
+    const { words, peers, rows } = batch;
     if (rows.length === 0) return undefined;
     const sequence = ++this.#sequence;
-    const message = { bootId: this.#bootId, sequence, dropped: this.dropped >>> 0, words: words.words, rows };
+    const message = {
+      bootId: this.#bootId,
+      sequence,
+      dropped: this.dropped >>> 0,
+      words: [...words],
+      peers: [...peers],
+      rows: [...rows],
+    };
     return { message, sequence, rows: taken, reports, silences: 0 };
   }
 
@@ -263,13 +259,4 @@ export class Reporter<R extends Reported> {
     await Promise.race([work, time]);
     cancel();
   }
-}
-
-/** About what a row takes on the wire without its words. */
-function estimatedBytes(row: ReportRowInput): number {
-  let bytes = 32;
-  for (const attribute of row.attributes ?? []) bytes += 24 + (attribute.stringMap?.words?.length ?? 0) * 4;
-  for (const value of row.values ?? [])
-    bytes += 32 + (value.buckets?.length ?? 0) * 5 + (value.bounds?.length ?? 0) * 8;
-  return bytes;
 }

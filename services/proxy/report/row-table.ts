@@ -1,6 +1,6 @@
 import type { AttributeValue } from "../../../shared/model/index.ts";
-import type { CompiledSide } from "./compiled-plan.ts";
-import { keyOf, type Reported } from "./pair-keys.ts";
+import type { CompiledSide, RowShape } from "./compiled-plan.ts";
+import { keyOf, type Reported, valuesOf } from "./pair-keys.ts";
 
 /*
  * Where reports wait to be sent. Requests that look the same to every rule are one row: a count, and for each measured
@@ -22,13 +22,17 @@ export interface MergedSum {
   readonly buckets: number[];
 }
 
-export interface Row<R> {
-  readonly side: RowSide<R>;
+/** Of the attributes of one of a row's two parts, in their order. */
+export type Values = readonly (AttributeValue | undefined)[];
+
+export interface Row<R extends Reported> {
+  readonly side: CompiledSide<R>;
   /** One request, for rules that need each. */
   readonly each: boolean;
-  /** Values of the side's `groupBy` (or `each`) in order. */
-  readonly attributes: readonly (AttributeValue | undefined)[];
-  /** Characters in them. */
+  /** The same object for all rows between two peers. */
+  readonly peers: Values;
+  readonly own: Values;
+  /** Characters in the values that are this row's alone. */
   readonly textChars: number;
   count: number;
   readonly values: readonly MergedSum[];
@@ -44,9 +48,6 @@ export interface RowTableOptions {
   /** Characters in the attributes of all rows; default 16 Mi. */
   readonly maxTextChars?: number;
 }
-
-/** What whoever sends a row needs of its side. */
-export type RowSide<R> = Pick<CompiledSide<R & Reported>, "outbound" | "groupBy" | "values" | "each">;
 
 const NO_VALUES: readonly MergedSum[] = [];
 
@@ -80,8 +81,8 @@ export class RowTable<R extends Reported> {
   }
 
   add(side: CompiledSide<R>, record: R, nowMs: number): void {
-    if (side.merges) this.#merge(side, record, nowMs);
-    if (side.each !== undefined) this.#addEach(side, record, nowMs);
+    if (side.merged !== undefined) this.#merge(side, side.merged, record, nowMs);
+    if (side.each !== undefined) this.#addEach(side, side.each, record, nowMs);
   }
 
   /** Takes up to `maxRows` rows out, rows of single requests last. */
@@ -116,23 +117,24 @@ export class RowTable<R extends Reported> {
     return lost;
   }
 
-  #merge(side: CompiledSide<R>, record: R, nowMs: number): void {
+  #merge(side: CompiledSide<R>, shape: RowShape<R>, record: R, nowMs: number): void {
     const { values } = side;
-    const pair = side.pairs.of(record);
+    const pair = shape.pairs.of(record);
     if (pair.generation !== this.#generation) {
       pair.generation = this.#generation;
       pair.rows = this.#rowsOf(pair.key);
     }
-    const key = keyOf("", side.own, record);
+    const key = keyOf("", shape.own, record);
     let row = pair.rows.get(key);
     if (row === undefined) {
-      const attributes = side.groupBy.map((attribute) => attribute.read(record));
-      const textChars = textLength(attributes);
+      const own = detached(valuesOf(shape.own, record));
+      const textChars = textLength(pair.values) + textLength(own);
       if (!this.#hasRoom(this.#merged, this.#maxRows, textChars)) return;
       row = {
         side,
         each: false,
-        attributes,
+        peers: pair.values,
+        own,
         textChars,
         count: 0,
         values: values.map(({ bounds }) => ({
@@ -164,12 +166,21 @@ export class RowTable<R extends Reported> {
     return rows;
   }
 
-  #addEach(side: CompiledSide<R>, record: R, nowMs: number): void {
-    const attributes = (side.each ?? []).map((attribute) => attribute.read(record));
-    const textChars = textLength(attributes);
+  #addEach(side: CompiledSide<R>, shape: RowShape<R>, record: R, nowMs: number): void {
+    const own = detached(valuesOf(shape.own, record));
+    const textChars = textLength(own);
     if (!this.#hasRoom(this.#each.length, this.#maxEach, textChars)) return;
-    const times = { firstMs: nowMs, lastMs: nowMs };
-    this.#each.push({ side, each: true, attributes, textChars, count: 1, values: NO_VALUES, ...times });
+    this.#each.push({
+      side,
+      each: true,
+      peers: shape.pairs.of(record).values,
+      own,
+      textChars,
+      count: 1,
+      values: NO_VALUES,
+      firstMs: nowMs,
+      lastMs: nowMs,
+    });
   }
 
   /** Takes the room for one more row, or counts a drop. */
@@ -191,7 +202,19 @@ function addTo(merged: MergedSum, bounds: readonly number[], value: number): voi
   merged.buckets[bucket] = (merged.buckets[bucket] ?? 0) + 1;
 }
 
-function textLength(attributes: readonly (AttributeValue | undefined)[]): number {
+/** Strings shorter than this are copies anyway. */
+const MIN_PART_CHARS = 13;
+
+/** A value cut out of a message's head would keep all of the head as long as the row waits. */
+function detached(values: (AttributeValue | undefined)[]): Values {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (typeof value === "string" && value.length >= MIN_PART_CHARS) values[i] = ` ${value}`.slice(1);
+  }
+  return values;
+}
+
+function textLength(attributes: Values): number {
   let length = 0;
   for (const value of attributes) {
     if (typeof value === "string") length += value.length;
