@@ -63,11 +63,14 @@ export class Workload {
 
   /** SIGTERM to the sidecar, and to the application when that has drained; throws when either ends in another way. */
   async stop(): Promise<void> {
+    const ended: Child[] = [];
     for (const child of [this.#sidecar, this.#application]) {
       if (child === undefined || !child.running) continue;
       await child.kill("SIGTERM");
-      if (child.process.exitCode !== 0) throw new Error(`${this.instance} ended badly:\n${child.output}`);
+      ended.push(child);
     }
+    const bad = ended.find((child) => child.process.exitCode !== 0);
+    if (bad !== undefined) throw new Error(`${this.instance} ended badly:\n${bad.output}`);
   }
 
   async restart(): Promise<void> {
