@@ -7,10 +7,8 @@ const APPLICATION = fileURLToPath(new URL("echo-main.js", import.meta.url));
 /** Of the service that it serves. */
 const SERVICE_PORT = 9080;
 
-interface Ready {
-  readonly child: Child;
-  readonly ports: Readonly<Record<string, number>>;
-}
+/** A busy machine may take its time. */
+const START_WITHIN_MS = 60_000;
 
 /** One instance of a service as it runs in production: an application and its sidecar, each a process. */
 export class Workload {
@@ -30,19 +28,27 @@ export class Workload {
     this.#env = env;
   }
 
-  /** Resolves when both are ready. */
+  /** Resolves when both are ready; leaves nothing behind when they are not to be. */
   async start(): Promise<this> {
-    const application = await launch(APPLICATION, { INSTANCE: this.instance });
-    this.#application = application.child;
+    try {
+      await this.#launch();
+    } catch (error) {
+      await Promise.all([this.#sidecar?.kill(), this.#application?.kill()]);
+      throw error;
+    }
+    return this;
+  }
+
+  async #launch(): Promise<void> {
+    this.#application = new Child(process.execPath, [APPLICATION], { INSTANCE: this.instance });
+    const application = await portsOf(this.#application);
     const settings = this.#mesh.settings(this.#service, {
       ...this.#env,
       MESH_INSTANCE: this.instance,
-      MESH_PORTS: `${SERVICE_PORT}:http=127.0.0.1:${application.ports["http"]}`,
+      MESH_PORTS: `${SERVICE_PORT}:http=127.0.0.1:${application["http"]}`,
     });
-    const sidecar = await launch(SIDECAR, settings);
-    this.#sidecar = sidecar.child;
-    this.#ports = sidecar.ports;
-    return this;
+    this.#sidecar = new Child(process.execPath, [SIDECAR], { ...settings });
+    this.#ports = await portsOf(this.#sidecar);
   }
 
   /** Asks the sidecar's admin API. */
@@ -57,11 +63,14 @@ export class Workload {
 
   /** SIGTERM to the sidecar, and to the application when that has drained; throws when either ends in another way. */
   async stop(): Promise<void> {
+    const ended: Child[] = [];
     for (const child of [this.#sidecar, this.#application]) {
       if (child === undefined || !child.running) continue;
       await child.kill("SIGTERM");
-      if (child.process.exitCode !== 0) throw new Error(`${this.instance} ended badly:\n${child.output}`);
+      ended.push(child);
     }
+    const bad = ended.find((child) => child.process.exitCode !== 0);
+    if (bad !== undefined) throw new Error(`${this.instance} ended badly:\n${bad.output}`);
   }
 
   async restart(): Promise<void> {
@@ -70,8 +79,8 @@ export class Workload {
   }
 }
 
-async function launch(file: string, env: Readonly<Record<string, string>>): Promise<Ready> {
-  const child = new Child(process.execPath, [file], { ...env });
-  const [line] = await child.waitFor(/^\{"ready":true.*\}$/m, 20_000);
-  return { child, ports: (JSON.parse(line) as { ports: Record<string, number> }).ports };
+/** From the line that a process prints when it is ready. */
+async function portsOf(child: Child): Promise<Readonly<Record<string, number>>> {
+  const [line] = await child.waitFor(/^\{"ready":true.*\}$/m, START_WITHIN_MS);
+  return (JSON.parse(line) as { ports: Record<string, number> }).ports;
 }

@@ -48,6 +48,9 @@ class Application {
   }
 }
 
+/** What a caller leaves to the others (and to whoever else needs the machine) between two calls. */
+const PAUSE_MS = 5;
+
 /** Calls from several sides, each after its last answer, until told to stop. */
 function load(
   callers: number,
@@ -65,6 +68,7 @@ function load(
       );
       if (status !== 200) failures.push(`${n}: ${status} ${body}`);
       answered++;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   });
   return {
@@ -393,9 +397,9 @@ describe("under load", () => {
     caller.call("reviews", `/${n}`, n % 2 === 0 ? {} : { method: "POST", body: "not to be repeated" });
 
   test("certificates are renewed and connections replaced without losing a request", async () => {
-    const env = { CERT_TTL_MS: "3s", MESH_PORTS: `9080:http=127.0.0.1:${application.port}` };
+    const env = { CERT_TTL_MS: "4s", MESH_PORTS: `9080:http=127.0.0.1:${application.port}` };
     const reviews = await mesh.startSidecar({ service: "reviews", env });
-    const caller = await mesh.startSidecar({ service: "productpage", env: { CERT_TTL_MS: "3s" } });
+    const caller = await mesh.startSidecar({ service: "productpage", env: { CERT_TTL_MS: "4s" } });
     await mesh.writeEndpoints("reviews", [reviews]);
     await eventually(async () => isGood(await caller.call("reviews")));
     const keys = new Set<string>();

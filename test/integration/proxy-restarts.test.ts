@@ -45,7 +45,7 @@ interface Load {
 async function startLoad(caller: string): Promise<Load> {
   const { outbound = 0 } = await mesh.sidecar("caller", { MESH_INSTANCE: caller });
   const ready = "GET /ready HTTP/1.1\r\nHost: reviews:9080\r\nConnection: close\r\n\r\n";
-  await eventually(async () => (await exchange(outbound, ready)).startsWith("HTTP/1.1 200"), { withinMs: 20_000 });
+  await eventually(async () => (await exchange(outbound, ready)).startsWith("HTTP/1.1 200"), { withinMs: 60_000 });
   const served = new Map<string, number>();
   const load = new KeepAliveLoad({
     port: outbound,
@@ -60,7 +60,7 @@ async function startLoad(caller: string): Promise<Load> {
     load,
     async serves({ instance: name }) {
       const goal = (served.get(name) ?? 0) + SERVED;
-      await eventually(() => (served.get(name) ?? 0) >= goal, { withinMs: 20_000 });
+      await eventually(() => (served.get(name) ?? 0) >= goal, { withinMs: 60_000 });
     },
     async end() {
       const { failures, answered, open } = await load.stop();
@@ -98,10 +98,10 @@ test("an instance that is drained and ended by its admin API leaves without losi
     await serves(leaving);
     assert.equal((await leaving.admin("/drain_listeners?graceful", "POST")).status, 200);
     assert.equal((await leaving.admin("/ready")).status, 503);
-    await eventually(async () => (await (await leaving.admin("/listeners")).text()) === "", { withinMs: 20_000 });
+    await eventually(async () => (await (await leaving.admin("/listeners")).text()) === "", { withinMs: 60_000 });
     await load.more(200);
     assert.equal((await leaving.admin("/quitquitquit", "POST")).status, 200);
-    await eventually(() => leaving.quit, { withinMs: 20_000 });
+    await eventually(() => leaving.quit, { withinMs: 60_000 });
     await load.more(200);
   } finally {
     await end();
