@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 
 /** Up to here a body is copied behind its head, so that both leave in one write (and one TLS record). */
 const MAX_COPY_BYTES = 16 * 1024;
-/** Up to here as text: short texts are written without a buffer of their own. */
+/** Up to here as text, which needs no buffer of its own; not over TLS, where Node would make one for it. */
 const MAX_TEXT_BYTES = 2 * 1024;
 
 /** What follows a head: so many bytes, chunks, whatever comes until the connection closes, or nothing whatever comes. */
@@ -61,16 +62,17 @@ export class MessageWriter {
     if (this.#head === undefined) return;
     const head = this.#head;
     this.#head = undefined;
-    this.#socket.write(head, "latin1");
+    this.#write(head, EMPTY, "");
   }
 
   #write(before: string, chunk: Buffer, after: string): void {
     const socket = this.#socket;
+    const isText = chunk.length <= MAX_TEXT_BYTES && !isTls(socket);
     if (chunk.length === 0) {
-      if (before !== "") socket.write(before, "latin1");
+      if (before !== "") socket.write(isText ? before : Buffer.from(before, "latin1"), "latin1");
     } else if (before === "" && after === "") {
       socket.write(chunk);
-    } else if (chunk.length <= MAX_TEXT_BYTES) {
+    } else if (isText) {
       socket.write(before + chunk.toString("latin1") + after, "latin1");
     } else if (chunk.length <= MAX_COPY_BYTES) {
       const whole = Buffer.allocUnsafe(before.length + chunk.length + after.length);
@@ -87,3 +89,9 @@ export class MessageWriter {
     }
   }
 }
+
+function isTls(socket: Socket): boolean {
+  return (socket as Partial<TLSSocket>).encrypted === true;
+}
+
+const EMPTY = Buffer.alloc(0);
