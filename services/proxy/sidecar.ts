@@ -19,13 +19,14 @@ export class Sidecar implements Frontend {
   #outboundPort: number;
 
   constructor(parts: FrontendParts, material: IdentityMaterial) {
-    const { config, self, connector, clock, log } = parts;
+    const { config, self, connector, clock, share, log } = parts;
     this.#parts = parts;
     this.#outboundPort = config.outboundPort;
-    this.#applications = new Applications(self, config.ports, connector, clock);
+    this.#applications = new Applications(self, config.ports, connector, share, clock);
     this.#passthrough = new Passthrough(
       connector,
       (address, port) => port === this.#outboundPort && isLoopback(address),
+      share,
     );
     this.#stopSweep = clock.every(1_000, () => this.#passthrough.sweep(Date.now()));
     this.#inbound = new InboundListener(
@@ -76,7 +77,7 @@ export class Sidecar implements Frontend {
   }
 
   #outboundStack() {
-    const { config, directory, overload, tracer, clock, sinks, logSinks } = this.#parts;
+    const { config, directory, overload, tracer, clock, share, sinks, logSinks } = this.#parts;
     return outboundStack({
       namespace: config.namespace,
       directory,
@@ -85,6 +86,7 @@ export class Sidecar implements Frontend {
       overload,
       tracer,
       clock,
+      share,
       sinks: [...sinks, ...logSinks],
     });
   }
