@@ -13,6 +13,8 @@ export interface Figures {
 export interface WorkerView {
   readonly pid: number;
   readonly uptime: string;
+  /** Given to it so far. */
+  readonly connections: number;
   /** How often it has been replaced. */
   readonly restarts: number;
 }

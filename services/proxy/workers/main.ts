@@ -73,6 +73,9 @@ const channel = new Channel<PrimaryQuestions, WorkerQuestions, WorkerNotice, Pri
       case "announceClose":
         running?.plane.announceClose();
         return;
+      case "end":
+        process.exit(0);
+        return;
       case "logLevel":
         running?.logLevel.set(notice.level);
         return;

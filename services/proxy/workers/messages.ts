@@ -90,6 +90,7 @@ export type PrimaryNotice =
   | { readonly type: "connected"; readonly bus: BusName; readonly connected: boolean }
   | { readonly type: "renew"; readonly material: IdentityMaterial }
   | { readonly type: "announceClose" }
+  | { readonly type: "end" }
   | { readonly type: "logLevel"; readonly level: string };
 
 /** What a worker tells. */

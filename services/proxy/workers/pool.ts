@@ -117,14 +117,15 @@ export class WorkerPool implements DataPlane {
 
   async closeListeners(name?: string): Promise<void> {
     this.#closedListeners.add(name);
-    await this.#acceptor.close(name);
+    await this.#closeAcceptor(name);
     await this.#eachWorker((worker) => this.#within(CLOSE_MS, worker.channel.ask("closeListeners", name)));
   }
 
   get workers(): readonly WorkerView[] {
     return this.#places.flatMap(({ worker, restarts }) => {
       if (worker === undefined) return [];
-      return [{ pid: worker.pid, uptime: `${Math.floor((Date.now() - worker.startedMs) / 1_000)}s`, restarts }];
+      const { pid, connections, startedMs } = worker;
+      return [{ pid, uptime: `${Math.floor((Date.now() - startedMs) / 1_000)}s`, connections, restarts }];
     });
   }
 
@@ -143,7 +144,7 @@ export class WorkerPool implements DataPlane {
     this.#stopping = true;
     for (const stop of this.#stops) stop();
     for (const { cancelLaunch } of this.#places) cancelLaunch();
-    await this.#acceptor.close();
+    await this.#closeAcceptor();
     await this.#eachWorker(async (worker) => {
       await this.#within(STOP_MS, worker.channel.ask("stop", undefined)).catch(() => undefined);
       await worker.end();
@@ -202,9 +203,16 @@ export class WorkerPool implements DataPlane {
     try {
       await this.#launch(place);
     } catch (error) {
+      // It has died, and is replaced for that.
+      if (place.worker === undefined) return;
       this.#options.log.error({ worker: place.index, reason: errorMessage(error) }, "a worker did not start");
-      place.worker?.kill();
+      place.worker.kill();
     }
+  }
+
+  /** A worker that hangs may have a connection in hand for ever. */
+  async #closeAcceptor(name?: string): Promise<void> {
+    await this.#within(STOP_MS, this.#acceptor.close(name)).catch(() => undefined);
   }
 
   #tellAll(notice: PrimaryNotice): void {

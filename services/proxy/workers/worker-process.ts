@@ -33,6 +33,8 @@ export class WorkerProcess implements Taker {
   /** As it last told them. */
   figures: WorkerFigures | undefined;
   readonly startedMs = Date.now();
+  /** Given to it so far. */
+  connections = 0;
   readonly #child: ChildProcess;
   readonly #keys: KeyRelay;
   readonly #ended: Promise<void>;
@@ -70,6 +72,7 @@ export class WorkerProcess implements Taker {
   }
 
   take(listener: string, socket: Socket): Promise<unknown> {
+    this.connections++;
     return this.channel.ask("connection", { listener }, socket);
   }
 
@@ -84,7 +87,7 @@ export class WorkerProcess implements Taker {
 
   /** Ends it, by force if need be. */
   async end(): Promise<void> {
-    if (this.#child.connected) this.#child.disconnect();
+    this.channel.tell({ type: "end" });
     const timer = setTimeout(() => this.kill(), END_MS);
     await this.#ended;
     clearTimeout(timer);
