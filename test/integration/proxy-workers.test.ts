@@ -133,6 +133,7 @@ describe("a proxy of several workers", () => {
   let mesh: SidecarMesh;
   let caller: Sidecar;
   let reviews: Sidecar;
+  let operator: Bus;
   const application = new Application();
   const outbound = (): number => caller.port("outbound");
   const admin = (): number => caller.port("admin");
@@ -145,6 +146,15 @@ describe("a proxy of several workers", () => {
     ]);
     await mesh.writeEndpoints("reviews", [reviews]);
     await eventually(async () => (await ask(outbound(), "/")).status === 200);
+  };
+
+  /** Of the routes of reviews, as both sidecars say that they have applied them. */
+  const revisions = async (): Promise<number[]> => {
+    const { subjects } = operator;
+    const replies = await operator.gather(subjects.sync("service", REVIEWS), SyncRequest, {}, SyncReply, {
+      quietMs: 100,
+    });
+    return replies.map(({ revision }) => revision).sort();
   };
 
   /** Until as many as there were take connections again. */
@@ -168,6 +178,7 @@ describe("a proxy of several workers", () => {
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
+    operator = await mesh.nats.connect("operator");
     await startBoth();
   });
 
@@ -216,13 +227,6 @@ describe("a proxy of several workers", () => {
   });
 
   test("has applied a version when all of them have", async () => {
-    const bus = await mesh.nats.connect("operator");
-    const revisions = async (): Promise<number[]> => {
-      const replies = await bus.gather(bus.subjects.sync("service", REVIEWS), SyncRequest, {}, SyncReply, {
-        quietMs: 100,
-      });
-      return replies.map(({ revision }) => revision);
-    };
     for (let i = 0; i < 4; i++) await ask(outbound(), "/");
     const [slow] = await workersOf(admin());
     assert.ok(slow !== undefined);
@@ -231,11 +235,27 @@ describe("a proxy of several workers", () => {
       await mesh.writeService("reviews", { revision: 5 });
       // The other sidecar, of two live workers, says 5.
       await eventually(async () => (await revisions()).includes(5));
-      assert.deepEqual((await revisions()).sort(), [1, 5]);
+      assert.deepEqual(await revisions(), [1, 5]);
     } finally {
       process.kill(slow.pid, "SIGCONT");
     }
     await eventually(async () => assert.deepEqual(await revisions(), [5, 5]));
+  });
+
+  test("keeps to a rate in all", async () => {
+    const [destination, rateLimit] = [
+      { namespace: "default", service: "reviews" },
+      { maxTokens: 5, tokensPerFill: 1, fillIntervalMs: 600_000 },
+    ];
+    const route = { rule: "routerule/default/slow", destinations: [{ destination, weight: 100 }], rateLimit };
+    await mesh.writeService("reviews", { revision: 6, routes: [route] });
+    await eventually(async () => assert.deepEqual(await revisions(), [6, 6]));
+    const statuses: number[] = [];
+    for (let i = 0; i < 20; i++) statuses.push((await ask(outbound(), "/limited")).status);
+    assert.equal(statuses.filter((status) => status === 200).length, 5);
+    assert.equal(statuses.filter((status) => status === 429).length, 15);
+    await mesh.writeService("reviews", { revision: 7 });
+    await eventually(async () => assert.deepEqual(await revisions(), [7, 7]));
   });
 
   test("gives the connection that a worker died over to another one", async () => {
@@ -427,6 +447,8 @@ describe("a proxy process of several workers", () => {
     return { child, ports: (JSON.parse(line) as { ports: Record<string, number> }).ports };
   };
 
+  let stays: Sidecar;
+
   const isAlive = (pid: number): boolean => {
     try {
       return process.kill(pid, 0);
@@ -440,6 +462,12 @@ describe("a proxy process of several workers", () => {
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
+    stays = await mesh.startSidecar({
+      service: "reviews",
+      instance: "reviews-2",
+      env: { MESH_PORTS: `9080:http=127.0.0.1:${application.port}` },
+    });
+    await mesh.writeEndpoints("reviews", [stays]);
   });
 
   after(async () => {
@@ -448,11 +476,6 @@ describe("a proxy process of several workers", () => {
   });
 
   test("drains on SIGTERM without losing a request, whoever else of its group gets the signal too", async () => {
-    const stays = await mesh.startSidecar({
-      service: "reviews",
-      instance: "reviews-2",
-      env: { MESH_PORTS: `9080:http=127.0.0.1:${application.port}` },
-    });
     const { child, ports } = await spawn({ DRAIN_MIN_MS: "500ms", DRAIN_MAX_MS: "10s" });
     const leaves = { instance: "reviews-1", service: "reviews", port: (name: string) => ports[name] ?? 0 } as Sidecar;
     await mesh.writeEndpoints("reviews", [stays, leaves]);
@@ -481,6 +504,51 @@ describe("a proxy process of several workers", () => {
       [],
     );
     for (const { pid } of workers) assert.equal(isAlive(pid), false);
+  });
+
+  test("has log level and drained listeners the same for all workers, also for those that come later", async () => {
+    const { child, ports } = await spawn();
+    const admin = ports["admin"] ?? 0;
+    const post = async (path: string): Promise<void> => {
+      assert.equal((await fetch(`http://127.0.0.1:${admin}${path}`, { method: "POST" })).status, 200);
+    };
+    await post("/logging?level=debug");
+    const plain = async (): Promise<void> => {
+      const client = await RawClient.open(ports["inbound"] ?? 0);
+      client.send("GET / HTTP/1.1\r\nHost: reviews\r\n\r\n");
+      await client.ended();
+    };
+    await plain();
+    await plain();
+    for (const worker of [0, 1]) await child.waitFor(new RegExp(`"worker":${worker},.*TLS handshake failed`));
+    await post("/drain_listeners?inboundonly");
+    await eventually(() =>
+      plain().then(
+        () => false,
+        () => true,
+      ),
+    );
+    const [first] = await workersOf(admin);
+    assert.ok(first !== undefined);
+    process.kill(first.pid, "SIGKILL");
+    await eventually(async () => (await workersOf(admin)).every(({ pid }) => pid !== first.pid), { withinMs: 20_000 });
+    await eventually(
+      async () => {
+        for (let i = 0; i < 4; i++) assert.equal((await ask(ports["outbound"] ?? 0, "/")).status, 200);
+        const now = await workersOf(admin);
+        return now.length === 2 && now.every(({ connections }) => connections > 2);
+      },
+      { withinMs: 20_000 },
+    );
+    const { listener_statuses: listeners } = await view<{ listener_statuses: readonly { name: string }[] }>(
+      admin,
+      "/listeners?format=json",
+    );
+    assert.deepEqual(
+      listeners.map(({ name }) => name),
+      ["outbound"],
+    );
+    await child.kill("SIGTERM");
   });
 
   test("has no worker that outlives it", async () => {

@@ -2,7 +2,8 @@ import type { AppliedState, FollowedKey } from "../../../shared/bus/index.ts";
 
 /**
  * What each worker has made of the keys that it follows. The proxy has applied what the slowest of them has, and holds
- * back what any of them holds back: so `sync` says "applied" when no request is served by the version before.
+ * back what any of them holds back: so `sync` says "applied" when no request is served by the version before. One that
+ * has made nothing of a key yet serves nothing by it, and does not count.
  */
 export class AppliedBoard<Worker> {
   readonly #states = new Map<FollowedKey, Map<Worker, AppliedState>>();

@@ -1,4 +1,4 @@
-import { type AppliedState, type FollowedKey, NOT_APPLIED } from "../../../shared/bus/index.ts";
+import type { AppliedState, FollowedKey } from "../../../shared/bus/index.ts";
 import type { DataTable, DataTables } from "../mesh/tables.ts";
 import type { AppliedBoard } from "./applied-board.ts";
 import type { KeyUpdate } from "./messages.ts";
@@ -20,14 +20,13 @@ export class KeyRelay {
 
   /** `id`: the worker's own number. */
   follow(id: number, table: DataTable, key: string): void {
-    const { tables, board, tell } = this.#options;
+    const { tables, tell } = this.#options;
     const followed = tables[table].follow(key);
     const update = (): void => {
       const { state, epoch, sequence, value } = followed;
       tell({ id, state, epoch, sequence, value });
     };
     this.#keys.set(id, { followed, stop: followed.onChange(update) });
-    board.set(followed, this, NOT_APPLIED);
     update();
   }
 
