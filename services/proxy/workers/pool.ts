@@ -187,7 +187,11 @@ export class WorkerPool implements DataPlane {
     this.#acceptor.leave(worker);
     this.#leftKeys.keep(worker.takeKeys());
     if (worker.figures !== undefined) this.#retired.add(worker.figures);
-    if (!this.#started || this.#stopping) return;
+    if (this.#stopping) return;
+    if (!this.#started) {
+      log.error({ pid: worker.pid, worker: place.index, reason }, "a worker died at the start");
+      return;
+    }
     const now = clock.monotonic();
     const isSteady = now - place.diedMs >= STEADY_MS;
     if (isSteady) place.backoff.reset();
