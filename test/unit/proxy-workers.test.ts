@@ -3,14 +3,14 @@ import { describe, test } from "node:test";
 import { partOfLimits } from "../../services/proxy/cluster/circuit-breaker.ts";
 import { compilePolicy } from "../../services/proxy/cluster/cluster-policy.ts";
 import { partOfBucket, TokenBucket } from "../../services/proxy/filter/token-bucket.ts";
-import type { ClusterView, HostView } from "../../services/proxy/plane/views.ts";
+import type { ClusterView, HostView, ServiceView } from "../../services/proxy/plane/views.ts";
 import { RequestStats } from "../../services/proxy/request-stats.ts";
 import { Share } from "../../services/proxy/share.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { AppliedBoard } from "../../services/proxy/workers/applied-board.ts";
 import { Channel } from "../../services/proxy/workers/channel.ts";
-import { mergedClusters, mergedListeners } from "../../services/proxy/workers/merged-views.ts";
+import { mergedClusters, mergedListeners, mergedServices } from "../../services/proxy/workers/merged-views.ts";
 import type { BusAnswer, WorkerNotice } from "../../services/proxy/workers/messages.ts";
 import { RelayedBus } from "../../services/proxy/workers/relayed-bus.ts";
 import { RelayedTables } from "../../services/proxy/workers/relayed-table.ts";
@@ -293,6 +293,17 @@ describe("what several workers show", () => {
       listener("inbound", 3),
       listener("outbound", 3),
     ]);
+  });
+
+  test("has every service that any of them was asked for", () => {
+    const service = (name: string, revision?: number): ServiceView => ({
+      service: name,
+      state: revision === undefined ? "loading" : "present",
+      applied: { epoch: 1, sequence: 1, revision: revision ?? 0 },
+      config: revision === undefined ? null : ServiceConfig.decode(ServiceConfig.encode({ revision })),
+    });
+    const merged = mergedServices([[service("a"), service("b", 2)], [service("a", 1)], [service("c", 3)]]);
+    assert.deepEqual(merged, [service("a", 1), service("b", 2), service("c", 3)]);
   });
 
   const counted = (requests: number): RequestStats => {

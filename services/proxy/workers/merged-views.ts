@@ -1,4 +1,4 @@
-import type { ClusterView, HostView, ListenerView } from "../plane/views.ts";
+import type { ClusterView, HostView, ListenerView, ServiceView } from "../plane/views.ts";
 
 /** The clusters of several workers as one proxy's: load is added up, and a host is as bad as any of them finds it. */
 export function mergedClusters(workers: readonly (readonly ClusterView[])[]): ClusterView[] {
@@ -17,6 +17,15 @@ export function mergedListeners(workers: readonly (readonly ListenerView[])[]): 
     workers.flat(),
     (listener) => listener.name,
     (one, other) => ({ ...one, connections: one.connections + other.connections }),
+  );
+}
+
+/** Each service as one of those show it that have its configuration: the others may not have been asked for it. */
+export function mergedServices(workers: readonly (readonly ServiceView[])[]): ServiceView[] {
+  return mergedBy(
+    workers.flat(),
+    (service) => service.service,
+    (one, other) => (one.config === null ? other : one),
   );
 }
 

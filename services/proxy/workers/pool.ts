@@ -10,7 +10,7 @@ import { Acceptor } from "./acceptor.ts";
 import { AppliedBoard } from "./applied-board.ts";
 import type { KeyRelay } from "./key-relay.ts";
 import { LeftKeys } from "./left-keys.ts";
-import { mergedClusters, mergedListeners } from "./merged-views.ts";
+import { mergedClusters, mergedListeners, mergedServices } from "./merged-views.ts";
 import { BUS_NAMES, type BusName, type PrimaryNotice, type WorkerViewName, type WorkerViews } from "./messages.ts";
 import { RetiredFigures } from "./retired-figures.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -133,8 +133,7 @@ export class WorkerPool implements DataPlane {
     const views: { readonly [V in PlaneViewName]: () => Promise<PlaneViews[V]> } = {
       clusters: async () => mergedClusters(await this.#showAll("clusters")),
       listeners: async () => mergedListeners(await this.#showAll("listeners")),
-      // They know the same of what they all have been asked for.
-      services: async () => (await this.#showAll("services"))[0] ?? [],
+      services: async () => mergedServices(await this.#showAll("services")),
       figures: () => this.#figures(),
     };
     return views[name]();
