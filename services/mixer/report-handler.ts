@@ -26,12 +26,13 @@ export interface ReportCounts {
 const MAX_ROWS = 20_000;
 /** Rows taken in one go, so that checks get their turn between. */
 const SLICE_ROWS = 200;
-const MAX_PROXIES = 20_000;
-/** Sequences remembered per proxy: more than one can have under way. */
+/** Processes that send reports: a proxy may have several. */
+const MAX_REPORTERS = 20_000;
+const MAX_BOOT_ID_CHARS = 64;
+/** Sequences remembered per process: more than one can have under way. */
 const MAX_SEQUENCES = 64;
 
 interface Reporter {
-  readonly bootId: string;
   readonly seen: Set<number>;
   dropped: number;
 }
@@ -42,7 +43,7 @@ interface Reporter {
  */
 export class ReportHandler {
   readonly #options: ReportHandlerOptions;
-  readonly #reporters = new LruMap<string, Reporter>(MAX_PROXIES);
+  readonly #reporters = new LruMap<string, Reporter>(MAX_REPORTERS);
 
   constructor(options: ReportHandlerOptions) {
     this.#options = options;
@@ -54,6 +55,7 @@ export class ReportHandler {
     const batch = message.decode(ReportBatch);
     if (batch.rows.length > MAX_ROWS)
       throw new InvalidArgumentError(`${batch.rows.length} rows are more than ${MAX_ROWS}`);
+    if (batch.bootId.length > MAX_BOOT_ID_CHARS) throw new InvalidArgumentError("the boot id is too long");
     const ack = protoReply(ReportAck, { replica, sequence: batch.sequence });
     const reporter = this.#reporterOf(identity, batch.bootId);
     if (reporter.seen.has(batch.sequence)) {
@@ -85,11 +87,12 @@ export class ReportHandler {
   }
 
   #reporterOf({ namespace, serviceAccount, proxy }: ProxyIdentity, bootId: string): Reporter {
-    const key = `${namespace}/${serviceAccount}/${proxy}`;
-    const known = this.#reporters.get(key);
-    if (known !== undefined && known.bootId === bootId) return known;
-    const reporter: Reporter = { bootId, seen: new Set(), dropped: 0 };
-    this.#reporters.set(key, reporter);
+    const key = `${namespace}/${serviceAccount}/${proxy}/${bootId}`;
+    let reporter = this.#reporters.get(key);
+    if (reporter === undefined) {
+      reporter = { seen: new Set(), dropped: 0 };
+      this.#reporters.set(key, reporter);
+    }
     return reporter;
   }
 }

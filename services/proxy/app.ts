@@ -1,52 +1,37 @@
-import { type App, type AppPorts, type Clock, sleep, systemClock } from "../../shared/base/index.ts";
+import { type App, type AppPorts, type Clock, systemClock } from "../../shared/base/index.ts";
 import { type Bus, EventLoopWatchdog, openBus } from "../../shared/bus/index.ts";
 import { createLogger, Metrics } from "../../shared/obs/index.ts";
-import { type Plan, type ProxyIdentity, Subjects } from "../../shared/wire/index.ts";
-import { AccessLog } from "./access-log.ts";
+import { type ProxyIdentity, Subjects } from "../../shared/wire/index.ts";
 import { serveDebug } from "./admin/debug.ts";
 import { StatsPage } from "./admin/stats-page.ts";
 import { AdminSurface } from "./admin/surface.ts";
 import { type ServerState, Views } from "./admin/views.ts";
-import { type ClientIdentity, Connector } from "./cluster/connector.ts";
-import { http1Settings, type ProxyConfig } from "./config.ts";
+import type { ProxyConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
-import type { Frontend, FrontendParts } from "./frontend.ts";
-import { Gateway } from "./gateway/gateway.ts";
-import { gatewayNames } from "./gateway/gateway-table.ts";
 import { HealthProbe } from "./health-probe.ts";
 import { WorkloadCertificates } from "./identity/certificates.ts";
-import { clientIdentity } from "./identity/client-identity.ts";
-import type { IdentityMaterial } from "./identity/material.ts";
-import { Listeners } from "./listeners.ts";
 import { LogLevel } from "./log-level.ts";
-import { Directory } from "./mesh/directory.ts";
-import { instanceVerifier } from "./mesh/instance-verifier.ts";
-import { PlanBook } from "./mesh/plan-book.ts";
+import { isListed } from "./mesh/own-listing.ts";
 import { StateStore } from "./mesh/state-store.ts";
 import { StatusPublisher } from "./mesh/status.ts";
 import { followTables, type Tables } from "./mesh/tables.ts";
-import { Overload } from "./overload.ts";
-import { CheckClient } from "./policy/check-client.ts";
-import { PolicyGate } from "./policy/gate.ts";
+import type { DataPlane } from "./plane/data-plane.ts";
+import { LocalPlane } from "./plane/local-plane.ts";
 import { Registrar } from "./registration.ts";
-import type { CompiledReportPlan } from "./report/compiled-plan.ts";
-import { Reporter } from "./report/reporter.ts";
-import { RequestStats } from "./request-stats.ts";
 import { registrationOf, selfPeer } from "./self-peer.ts";
-import { Sidecar } from "./sidecar.ts";
-import { compileReader } from "./stream/attributes.ts";
-import type { Peer, RequestRecord } from "./stream/record.ts";
-import { Tracer } from "./trace/tracer.ts";
+import { WHOLE } from "./share.ts";
+import { WorkerPool } from "./workers/pool.ts";
 
 const VERSION = "0.1.0";
-/** How long a start waits for one answer about a plan before it asks again. */
-const PLAN_WAIT_MS = 2_000;
 
 export interface ProxyDeps {
   readonly clock?: Clock;
 }
 
-/** Wires one proxy; the only place that knows all of its parts. */
+/**
+ * Wires one proxy. What is here talks to the control plane: bus, tables, certificates, registration, admin. What
+ * carries the requests is its data plane: in this process, or in as many workers as the settings ask for.
+ */
 export function buildProxy(config: ProxyConfig, deps: ProxyDeps = {}): App {
   return new ProxyApp(config, deps.clock ?? systemClock);
 }
@@ -57,26 +42,17 @@ class ProxyApp implements App {
   readonly #log;
   readonly #logLevel: LogLevel;
   readonly #metrics = new Metrics("proxy");
-  readonly #stats = new RequestStats();
   readonly #subjects: Subjects;
   readonly #identity: ProxyIdentity;
-  readonly #self: Peer;
   readonly #bus: Bus;
   readonly #telemetryBus: Bus;
   readonly #tables: Tables;
   readonly #state: StateStore;
   readonly #certificates: WorkloadCertificates;
-  readonly #directory: Directory;
-  readonly #connector: Connector;
-  readonly #reporter: Reporter<RequestRecord>;
-  readonly #checks: CheckClient;
+  readonly #plane: DataPlane;
   readonly #health: HealthProbe;
-  readonly #overload: Overload;
-  readonly #listeners = new Listeners();
   readonly #closers: (() => Promise<void> | void)[] = [];
   readonly #startedMs: number;
-  #client: ClientIdentity | undefined;
-  #frontend: Frontend | undefined;
   #drain: Drain | undefined;
   #started = false;
   #stopping = false;
@@ -90,79 +66,36 @@ class ProxyApp implements App {
     this.#logLevel = new LogLevel(this.#log);
     this.#subjects = new Subjects(config.meshPrefix);
     this.#identity = { namespace, serviceAccount, proxy: instance };
-    this.#self = selfPeer(config);
     this.#bus = this.#openBus("");
     this.#telemetryBus = this.#openBus("-telemetry");
-    const shared = { clock, log: this.#log, metrics: this.#metrics };
     this.#tables = followTables({ bus: this.#bus, clock, log: this.#log, name: `${namespace}/${instance}` });
-    const { service: services, endpoints, hosts, gateway, plan } = this.#tables;
-    this.#state = new StateStore(config.dataDir, [services, endpoints, hosts, gateway, plan], this.#log);
+    const { trust, ...data } = this.#tables;
+    this.#state = new StateStore(config.dataDir, Object.values(data), this.#log);
     this.#certificates = new WorkloadCertificates({
-      ...shared,
+      clock,
+      log: this.#log,
+      metrics: this.#metrics,
       identity: { namespace, serviceAccount },
       stateDir: config.dataDir,
       bus: this.#bus,
-      trust: this.#tables.trust,
+      trust,
       ttlMs: config.certificateTtlMs,
     });
-    this.#connector = new Connector({
-      connectTimeoutMs: config.connectTimeoutMs,
-      self: this.#self,
-      limits: http1Settings(config),
-      identity: () => this.#client,
-      verify: instanceVerifier(() => this.#directory),
-    });
-    this.#directory = new Directory({
-      self: this.#self,
-      ...(config.mode === "gateway" && { gateways: gatewayNames(namespace, config.service) }),
-      services,
-      endpoints,
-      connector: this.#connector,
-      locality: config.locality,
-      clock,
-    });
-    this.#reporter = new Reporter<RequestRecord>({
-      ...shared,
-      bus: this.#telemetryBus,
-      identity: this.#identity,
-      compileReader,
-    });
-    this.#checks = new CheckClient({
-      bus: this.#bus,
-      identity: this.#identity,
-      clock,
-      deadlineMs: config.checkTimeoutMs,
-      hedgeMs: config.checkTimeoutMs / 5,
-      metrics: this.#metrics,
-    });
+    this.#plane = this.#buildPlane();
     this.#health = new HealthProbe({ url: config.healthUrl, clock });
-    this.#overload = new Overload({
-      maxHeapPercent: config.overloadHeapPercent,
-      maxConnections: config.overloadConnections,
-      clock,
-      connections: () => this.#listeners.connections,
-    });
     this.#metrics.collectProcess();
   }
 
   async start(): Promise<AppPorts> {
-    const clock = this.#clock;
-    const watchdog = new EventLoopWatchdog({ clock });
+    const watchdog = new EventLoopWatchdog({ clock: this.#clock });
     this.#closers.push(() => watchdog.stop());
     const restored = await this.#state.load();
     await this.#certificates.load();
-    this.#certificates.onChange((material) => this.#adopt(material));
     this.#certificates.start();
-    const book = new PlanBook<CompiledReportPlan<RequestRecord>>(this.#tables.plan, (plan: Plan) =>
-      this.#reporter.plan(plan),
-    );
     const material = await this.#certificates.ready();
-    this.#adopt(material);
-    await this.#learnPlans(book);
-    this.#frontend = this.#buildFrontend(book, material);
-    const ports = await this.#frontend.listen();
-    this.#reporter.start();
-    this.#state.start(clock);
+    this.#certificates.onChange((renewed) => this.#plane.renew(renewed));
+    const ports = await this.#plane.start(material);
+    this.#state.start(this.#clock);
     this.#health.start();
     this.#startStatus();
     Object.assign(ports, await this.#startAdmin());
@@ -175,14 +108,11 @@ class ProxyApp implements App {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#drain?.leave();
-    await this.#listeners.close();
+    await this.#plane.closeListeners();
     this.#health.stop();
-    this.#overload.close();
     // Saved before it is let go: a restart lives on it.
     await this.#state.stop();
-    this.#directory.close();
-    this.#frontend?.close();
-    await this.#reporter.stop();
+    await this.#plane.stop();
     await this.#certificates.stop();
     for (const close of this.#closers.reverse()) await close();
     for (const table of Object.values(this.#tables)) table.close();
@@ -192,6 +122,20 @@ class ProxyApp implements App {
   get #serverState(): ServerState {
     if (this.#stopping || this.#drain?.begun === true || this.#health.overruled) return "DRAINING";
     return this.#started ? "LIVE" : "PRE_INITIALIZING";
+  }
+
+  #buildPlane(): DataPlane {
+    const parts = {
+      config: this.#config,
+      tables: this.#tables,
+      bus: this.#bus,
+      telemetryBus: this.#telemetryBus,
+      clock: this.#clock,
+      log: this.#log,
+      metrics: this.#metrics,
+    };
+    if (this.#config.concurrency === 1) return new LocalPlane({ ...parts, share: WHOLE });
+    return new WorkerPool({ ...parts, logLevel: this.#logLevel });
   }
 
   #openBus(suffix: string): Bus {
@@ -206,53 +150,6 @@ class ProxyApp implements App {
     });
   }
 
-  #adopt(material: IdentityMaterial): void {
-    this.#client = clientIdentity(material);
-    this.#frontend?.renew(material);
-  }
-
-  /** A new proxy must not say that nothing is to be checked before it knows; a restarted one has its tables. */
-  async #learnPlans(book: PlanBook<CompiledReportPlan<RequestRecord>>): Promise<void> {
-    const { namespace, service } = this.#config;
-    while (!book.loaded) await book.ready(PLAN_WAIT_MS).catch(() => sleep(this.#clock, 100));
-    await book.settled(namespace, service, PLAN_WAIT_MS);
-    this.#directory.pin(namespace, service);
-  }
-
-  #buildFrontend(book: PlanBook<CompiledReportPlan<RequestRecord>>, material: IdentityMaterial): Frontend {
-    const config = this.#config;
-    const { namespace, service, traceFormats, traceSamplingPercent } = config;
-    const gate = new PolicyGate({ book, checks: this.#checks, reporter: this.#reporter, namespace, service });
-    const parts: FrontendParts = {
-      config,
-      self: this.#self,
-      directory: this.#directory,
-      connector: this.#connector,
-      gate,
-      overload: this.#overload,
-      tracer:
-        traceFormats.length === 0
-          ? undefined
-          : new Tracer({ formats: traceFormats, samplingPercent: traceSamplingPercent }),
-      listeners: this.#listeners,
-      clock: this.#clock,
-      log: this.#log,
-      sinks: [(record) => this.#stats.count(record), (record) => gate.report(record)],
-      logSinks: this.#openAccessLog(),
-    };
-    return config.mode === "gateway"
-      ? new Gateway(parts, this.#tables.gateway)
-      : new Sidecar(parts, this.#tables.hosts, material);
-  }
-
-  #openAccessLog(): ((record: RequestRecord) => void)[] {
-    const { accessLog, accessLogFormat } = this.#config;
-    if (accessLog === "") return [];
-    const log = new AccessLog(accessLog, accessLogFormat, this.#clock);
-    this.#closers.push(() => log.close());
-    return [(record) => log.write(record)];
-  }
-
   #startStatus(): void {
     const { namespace, service, instance } = this.#config;
     const status = new StatusPublisher({
@@ -263,7 +160,7 @@ class ProxyApp implements App {
         namespace,
         service,
         instance,
-        workload: this.#self.workload,
+        workload: selfPeer(this.#config).workload,
         version: VERSION,
         startedMs: this.#startedMs,
       },
@@ -277,10 +174,8 @@ class ProxyApp implements App {
   async #startAdmin(): Promise<Record<string, number>> {
     const { service, labels, locality } = this.#config;
     const views = new Views({
-      stats: new StatsPage(this.#metrics.registry, this.#stats),
-      directory: this.#directory,
-      applications: () => this.#frontend?.applications ?? [],
-      listeners: this.#listeners,
+      stats: new StatsPage(this.#metrics, this.#plane),
+      plane: this.#plane,
       followers: Object.values(this.#tables),
       settings: this.#config,
       node: { id: this.#identity.proxy, cluster: service, metadata: { ...this.#identity, service, labels, locality } },
@@ -306,12 +201,12 @@ class ProxyApp implements App {
 
   async #drainListeners(options: { readonly graceful: boolean; readonly inboundOnly: boolean }): Promise<void> {
     if (options.graceful) await this.#drain?.leave();
-    await this.#listeners.close(options.inboundOnly ? "inbound" : undefined);
+    await this.#plane.closeListeners(options.inboundOnly ? "inbound" : undefined);
   }
 
   #register(ports: Readonly<Record<string, number>>): void {
-    const { namespace, serviceAccount, service, instance } = this.#config;
-    const content = registrationOf(this.#config, this.#self, ports, VERSION);
+    const { namespace, serviceAccount, service, instance, drainMinMs, drainMaxMs } = this.#config;
+    const content = registrationOf(this.#config, selfPeer(this.#config), ports, VERSION);
     const registrar = new Registrar({
       bus: this.#bus,
       identity: { namespace, serviceAccount },
@@ -324,12 +219,11 @@ class ProxyApp implements App {
     registrar.start();
     this.#drain = new Drain({
       registrar,
-      listeners: this.#listeners,
-      own: this.#directory.pin(namespace, service),
-      instance,
+      plane: this.#plane,
+      isListed: () => isListed(this.#tables.endpoints, namespace, service, instance),
       clock: this.#clock,
-      minMs: this.#config.drainMinMs,
-      maxMs: this.#config.drainMaxMs,
+      minMs: drainMinMs,
+      maxMs: drainMaxMs,
     });
   }
 }

@@ -25,6 +25,8 @@ export interface WorkloadPort {
   readonly port: number;
 }
 
+const MAX_WORKERS = 64;
+
 const PORT_ENTRY = /^(\d{1,5}):(http)=([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/;
 
 function parsePorts(raw: string): readonly WorkloadPort[] {
@@ -60,6 +62,13 @@ export const PROXY_SETTINGS = {
     env: "PROXY_MODE",
     default: "sidecar",
     doc: "`gateway` takes requests from outside by IngressRules.",
+  }),
+  concurrency: integer({
+    env: "CONCURRENCY",
+    default: 1,
+    min: 1,
+    max: MAX_WORKERS,
+    doc: "Processes that carry requests. With more than 1 they are workers that share the ports and the limits, beside one that has bus, certificates, registration and admin.",
   }),
   namespace: text({ env: "MESH_NAMESPACE", default: "default", doc: "Namespace of the workload." }),
   serviceAccount: text({

@@ -1,6 +1,5 @@
 import { type Clock, sleep } from "../../shared/base/index.ts";
-import type { Listeners } from "./listeners.ts";
-import type { ServiceEntry } from "./mesh/service-entry.ts";
+import type { DataPlane } from "./plane/data-plane.ts";
 import type { Registrar } from "./registration.ts";
 
 /** How often a draining proxy looks whether it is gone from the endpoints. */
@@ -8,10 +7,9 @@ const LOOK_MS = 100;
 
 export interface DrainOptions {
   readonly registrar: Registrar;
-  readonly listeners: Listeners;
-  /** The proxy's own service, where callers find it. */
-  readonly own: Pick<ServiceEntry, "lists">;
-  readonly instance: string;
+  readonly plane: Pick<DataPlane, "announceClose">;
+  /** Whether callers still find the proxy. */
+  isListed(): boolean;
   readonly clock: Clock;
   readonly minMs: number;
   readonly maxMs: number;
@@ -37,12 +35,11 @@ export class Drain {
   }
 
   async #leave(): Promise<void> {
-    const { registrar, listeners, own, instance, clock, minMs, maxMs } = this.#options;
+    const { registrar, plane, isListed, clock, minMs, maxMs } = this.#options;
     await registrar.deregister();
-    listeners.announceClose();
+    plane.announceClose();
     const started = clock.monotonic();
     const elapsed = (): number => clock.monotonic() - started;
-    const isListed = (): boolean => own.lists(instance);
     while (elapsed() < minMs || (isListed() && elapsed() < maxMs)) await sleep(clock, LOOK_MS);
   }
 }

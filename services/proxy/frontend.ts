@@ -8,6 +8,7 @@ import type { Listeners } from "./listeners.ts";
 import type { Directory } from "./mesh/directory.ts";
 import type { Overload } from "./overload.ts";
 import type { PolicyGate } from "./policy/gate.ts";
+import type { Share } from "./share.ts";
 import type { Peer, RequestRecord } from "./stream/record.ts";
 import type { Tracer } from "./trace/tracer.ts";
 
@@ -24,6 +25,8 @@ export interface FrontendParts {
   readonly tracer: Tracer | undefined;
   readonly listeners: Listeners;
   readonly clock: Clock;
+  /** Of the limits. */
+  readonly share: Share;
   readonly log: Logger;
   /** Who wants to know of every request: metrics and reports. */
   readonly sinks: readonly RecordSink[];

@@ -2,8 +2,8 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import type { Clock } from "../../shared/base/index.ts";
 import type { Http1ServerConnection } from "./codec/http1-server.ts";
 
-/** Connections of one listener. Default 10,000; more are closed at once. */
-const MAX_CONNECTIONS = 10_000;
+/** Connections of one listener; more are closed at once. */
+export const MAX_CONNECTIONS = 10_000;
 /** How long a drained connection may go on with the request in progress. */
 const CLOSE_DEADLINE_MS = 5_000;
 
@@ -18,13 +18,18 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
   readonly #stopSweep: () => void;
   #closing = false;
+  #closed = false;
+  #onEmpty = () => {};
 
   constructor(server: Server, clock: Clock) {
     this.#server = server;
     server.maxConnections = MAX_CONNECTIONS;
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
+      socket.once("close", () => {
+        this.#sockets.delete(socket);
+        if (this.#sockets.size === 0) this.#onEmpty();
+      });
     });
     this.#stopSweep = clock.every(1_000, () => this.#sweep(clock.now()));
   }
@@ -52,6 +57,17 @@ export class Listener {
     connection.socket.once("close", () => this.#connections.delete(connection));
   }
 
+  /** Takes a connection that was accepted elsewhere, as if it had come to its own socket. */
+  accept(socket: Socket): void {
+    if (this.#closed || this.#sockets.size >= this.#server.maxConnections) socket.destroy();
+    else this.#server.emit("connection", socket);
+  }
+
+  /** Default 10,000. */
+  set maxConnections(count: number) {
+    this.#server.maxConnections = count;
+  }
+
   /** From now on every response says `Connection: close`: callers go elsewhere while this one still serves. */
   announceClose(): void {
     this.#closing = true;
@@ -66,12 +82,18 @@ export class Listener {
   /** Stops accepting, ends every connection after its request, the last ones after a deadline. */
   async close(): Promise<void> {
     this.#stopSweep();
+    this.#closed = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // The server itself knows only of those that came to its own socket.
+    const emptied = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#sockets.size === 0) resolve();
+    });
     this.drainConnections();
     const timer = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, CLOSE_DEADLINE_MS);
-    await closed;
+    await Promise.all([closed, emptied]);
     clearTimeout(timer);
   }
 

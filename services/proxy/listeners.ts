@@ -7,14 +7,25 @@ export interface BoundListener {
   readonly listener: Listener;
 }
 
+/** Has a listener get the connections to an address; answers with the bound port. */
+export type Bind = (name: string, listener: Listener, address: string, port: number) => Promise<number>;
+
+const listenHere: Bind = (_name, listener, address, port) => listener.listen(address, port);
+
 /** The proxy's listening sockets by name, to be shown, drained and closed together. */
 export class Listeners {
+  readonly #bind: Bind;
   readonly #bound: BoundListener[] = [];
   readonly #closed = new Set<Listener>();
 
+  /** `bind`: where connections come from; default: a socket of this process. */
+  constructor(bind: Bind = listenHere) {
+    this.#bind = bind;
+  }
+
   /** The bound port. */
   async open(name: string, listener: Listener, address: string, port: number): Promise<number> {
-    const bound = await listener.listen(address, port);
+    const bound = await this.#bind(name, listener, address, port);
     this.#bound.push({ name, address, port: bound, listener });
     return bound;
   }

@@ -5,6 +5,7 @@ const LEVELS = ["trace", "debug", "info", "warn", "error"];
 /** The level of a logger and of all that are made from it: a child keeps its own level, so each has to be told. */
 export class LogLevel {
   readonly #loggers: Logger[];
+  readonly #listeners = new Set<(level: string) => void>();
 
   /** To be made before the children. */
   constructor(logger: Logger) {
@@ -20,6 +21,12 @@ export class LogLevel {
   set(level: string): boolean {
     if (!LEVELS.includes(level)) return false;
     for (const logger of this.#loggers) logger.level = level;
+    for (const listener of this.#listeners) listener(level);
     return true;
+  }
+
+  /** Called after each change. */
+  onChange(listener: (level: string) => void): void {
+    this.#listeners.add(listener);
   }
 }

@@ -1,5 +1,5 @@
-import { StatsHistogram } from "./stats-histogram.ts";
-import { otherLabels, standardLabels } from "./stats-labels.ts";
+import { type HistogramFigures, StatsHistogram } from "./stats-histogram.ts";
+import { otherLabels, otherLabelsOf, standardLabels } from "./stats-labels.ts";
 import type { Peer, RequestRecord } from "./stream/record.ts";
 
 /**
@@ -18,6 +18,15 @@ interface Series {
   readonly durationMs: StatsHistogram;
   readonly requestBytes: StatsHistogram;
   readonly responseBytes: StatsHistogram;
+}
+
+/** One series, to be told to another process. */
+export interface SeriesFigures {
+  readonly labels: string;
+  readonly requests: number;
+  readonly durationMs: HistogramFigures;
+  readonly requestBytes: HistogramFigures;
+  readonly responseBytes: HistogramFigures;
 }
 
 /** By status, negative over mutual TLS, or, for the few with flags, by all of it as text. */
@@ -41,6 +50,27 @@ export class RequestStats {
     series.durationMs.observe(record.durationMs);
     series.requestBytes.observe(record.bytesReceived);
     series.responseBytes.observe(record.bytesSent);
+  }
+
+  figures(): SeriesFigures[] {
+    return [...this.#series.values()].map(({ labels, requests, durationMs, requestBytes, responseBytes }) => ({
+      labels,
+      requests,
+      durationMs: durationMs.figures,
+      requestBytes: requestBytes.figures,
+      responseBytes: responseBytes.figures,
+    }));
+  }
+
+  /** Counts what others have counted. */
+  add(others: readonly SeriesFigures[]): void {
+    for (const other of others) {
+      const series = this.#seriesOf(other.labels, otherLabelsOf);
+      series.requests += other.requests;
+      series.durationMs.add(other.durationMs);
+      series.requestBytes.add(other.requestBytes);
+      series.responseBytes.add(other.responseBytes);
+    }
   }
 
   /** In the Prometheus text format. */
@@ -77,8 +107,13 @@ export class RequestStats {
   }
 
   #find(record: RequestRecord): Series {
-    let labels = standardLabels(record);
-    if (this.#series.size >= MAX_SERIES && !this.#series.has(labels)) labels = otherLabels(record);
+    return this.#seriesOf(standardLabels(record), () => otherLabels(record));
+  }
+
+  /** `other`: the labels to count under when there are too many. */
+  #seriesOf(wanted: string, other: (labels: string) => string): Series {
+    const isKnown = this.#series.size < MAX_SERIES || this.#series.has(wanted);
+    const labels = isKnown ? wanted : other(wanted);
     let series = this.#series.get(labels);
     if (series === undefined) {
       series = {

@@ -1,4 +1,4 @@
-import type { TableFollower } from "../../shared/bus/index.ts";
+import type { FollowedTable } from "../../shared/bus/index.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { http1Settings } from "./config.ts";
 import type { Frontend, FrontendParts } from "./frontend.ts";
@@ -22,14 +22,15 @@ export class Sidecar implements Frontend {
   readonly #stopSweep: () => void;
   #outboundPort: number;
 
-  constructor(parts: FrontendParts, hosts: TableFollower, material: IdentityMaterial) {
-    const { config, self, connector, clock, log } = parts;
+  constructor(parts: FrontendParts, hosts: FollowedTable, material: IdentityMaterial) {
+    const { config, self, connector, clock, share, log } = parts;
     this.#parts = parts;
     this.#outboundPort = config.outboundPort;
-    this.#applications = new Applications(self, config.ports, connector, clock);
+    this.#applications = new Applications(self, config.ports, connector, share, clock);
     this.#passthrough = new Passthrough(
       connector,
       (address, port) => port === this.#outboundPort && isLoopback(address),
+      share,
     );
     this.#hosts = new HostBook(hosts, config.namespace, clock);
     this.#stopSweep = clock.every(1_000, () => this.#passthrough.sweep(Date.now()));
@@ -86,7 +87,7 @@ export class Sidecar implements Frontend {
   }
 
   #outboundStack() {
-    const { config, directory, overload, tracer, clock, sinks, logSinks } = this.#parts;
+    const { config, directory, overload, tracer, clock, share, sinks, logSinks } = this.#parts;
     return outboundStack({
       namespace: config.namespace,
       directory,
@@ -96,6 +97,7 @@ export class Sidecar implements Frontend {
       overload,
       tracer,
       clock,
+      share,
       sinks: [...sinks, ...logSinks],
     });
   }

@@ -4,9 +4,15 @@ const BOUNDS: readonly number[] = [
   3_600_000,
 ];
 
+/** What a histogram holds, to be told to another process. */
+export interface HistogramFigures {
+  /** Not added up; the last one is for what is beyond all bounds. */
+  readonly counts: Float64Array;
+  readonly sum: number;
+}
+
 /** Counts of values by size. */
 export class StatsHistogram {
-  /** Not added up; the last one is for what is beyond all bounds. */
   readonly #counts = new Float64Array(BOUNDS.length + 1);
   #sum = 0;
 
@@ -15,6 +21,15 @@ export class StatsHistogram {
     while (i < BOUNDS.length && value > (BOUNDS[i] as number)) i++;
     (this.#counts[i] as number)++;
     this.#sum += value;
+  }
+
+  get figures(): HistogramFigures {
+    return { counts: this.#counts.slice(), sum: this.#sum };
+  }
+
+  add({ counts, sum }: HistogramFigures): void {
+    for (let i = 0; i < this.#counts.length; i++) (this.#counts[i] as number) += counts[i] ?? 0;
+    this.#sum += sum;
   }
 
   /** The lines of one label set in the Prometheus text format. */

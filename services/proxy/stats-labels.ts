@@ -44,6 +44,11 @@ export function otherLabels(record: RequestRecord): string {
   return pairs([["reporter", record.side === "inbound" ? "destination" : "source"]]);
 }
 
+/** The same, told from the standard labels. */
+export function otherLabelsOf(labels: string): string {
+  return labels.slice(0, labels.indexOf('",') + 1);
+}
+
 function canonicalService({ labels, workload }: Peer): string {
   return labels[CANONICAL_NAME] || labels["app"] || workload || UNKNOWN;
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { deferred, type MeshError, systemClock, TimeoutError, UnavailableError } from "../base/index.ts";
+import { deferred, systemClock, UnavailableError } from "../base/index.ts";
 import type { Logger } from "../obs/index.ts";
 import type { MessageType, Subjects } from "../wire/index.ts";
 import { type BusState, type BusStats, Connection, type ConnectionSubscription } from "./connection.ts";
 import { type BusHeaders, type BusMessage, parseJson, TYPE_HEADER } from "./message.ts";
 import { ReplyMux } from "./reply-mux.ts";
+import { asAnswer, type Requester, type RequestOptions } from "./requester.ts";
 import { Responder, type ServeHandler, type ServeOptions } from "./responder.ts";
 import { errorOf } from "./wire-error.ts";
 
@@ -29,12 +30,6 @@ export interface BusOptions {
 
 export interface BusSubscription {
   close(): void;
-}
-
-export interface RequestOptions {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
-  readonly headers?: BusHeaders;
 }
 
 export interface GatherOptions {
@@ -65,7 +60,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   }
 }
 
-export class Bus {
+export class Bus implements Requester {
   readonly subjects: Subjects;
   readonly name: string;
   readonly log: Logger;
@@ -132,7 +127,6 @@ export class Bus {
     return this.#connection.publish(subject, data, options.reply, options.headers);
   }
 
-  /** Throws UnavailableError at once when disconnected or nobody listens, TimeoutError, or the error answered. */
   async request<In, Out>(
     subject: string,
     type: MessageType<unknown, In>,
@@ -142,13 +136,13 @@ export class Bus {
   ): Promise<Out> {
     const headers = { ...options.headers, [TYPE_HEADER]: type.name };
     const answer = await this.requestRaw(subject, type.encode(value), { ...options, headers });
-    return this.#checked(answer).decode(replyType);
+    return asAnswer(answer).decode(replyType);
   }
 
   /** A string body goes as it is, anything else as JSON. The answer is parsed JSON, undefined when empty. */
   async requestJson(subject: string, body: string | object, options: RequestOptions): Promise<unknown> {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const answer = this.#checked(await this.requestRaw(subject, encoder.encode(text), options));
+    const answer = asAnswer(await this.requestRaw(subject, encoder.encode(text), options));
     return answer.data.length === 0 ? undefined : parseJson(answer);
   }
 
@@ -270,12 +264,5 @@ export class Bus {
     if (this.connected) await this.flush().catch(() => undefined);
     this.#mux.failAll(new UnavailableError("the bus connection is closed"));
     await this.#connection.close();
-  }
-
-  #checked(answer: BusMessage): BusMessage {
-    const error: MeshError | undefined = errorOf(answer);
-    if (error !== undefined) throw error;
-    if (answer.status !== 0) throw new TimeoutError(`${answer.subject}: the server answered ${answer.status}`);
-    return answer;
   }
 }

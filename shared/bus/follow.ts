@@ -12,24 +12,9 @@ import type { Logger } from "../obs/index.ts";
 import type { Table } from "../wire/index.ts";
 import type { Bus, BusSubscription } from "./bus.ts";
 import { isOlder, open, type TableMessage } from "./envelope.ts";
+import { type AppliedState, type FollowedKey, type FollowState, NOT_APPLIED } from "./followed.ts";
 import type { BusMessage } from "./message.ts";
 import type { TableHead, TableHeads } from "./table-heads.ts";
-
-/**
- * `loading`: not asked yet. `present`: has a value. `absent`: the bucket is there and has no such key. `unavailable`:
- * the bucket does not answer, and there is no answer from before.
- */
-export type FollowState = "loading" | "present" | "absent" | "unavailable";
-
-/** What a follower has made of a value, as told to `sync`. */
-export interface AppliedState {
-  readonly epoch: number;
-  readonly sequence: number;
-  /** The configuration revision that the value contains. */
-  readonly revision: number;
-  /** Why a newer value is held back or was refused. */
-  readonly reason?: string;
-}
 
 /** What a Follow needs of its table. */
 export interface FollowSource {
@@ -48,7 +33,8 @@ const RETRY_MS = 1_000;
 /** A head may overtake nothing, but its reader may be busy with the very message: ask a little later. */
 const HEAD_LAG_MS = 100;
 
-export class Follow {
+/** One key as the process that has the bus follows it. */
+export class Follow implements FollowedKey {
   readonly key: string;
   readonly #source: FollowSource;
   readonly #onDestroy: () => void;
@@ -60,7 +46,7 @@ export class Follow {
   #value: Uint8Array | undefined;
   #epoch = 0;
   #sequence = 0;
-  #applied: AppliedState = { epoch: 0, sequence: 0, revision: 0, reason: "not applied" };
+  #applied: AppliedState = NOT_APPLIED;
   #subscription: BusSubscription | undefined;
   #reading: Promise<void> | undefined;
   #readAgain = false;
@@ -97,18 +83,15 @@ export class Follow {
     return this.#applied;
   }
 
-  /** What `sync` answers from now on. */
   setApplied(applied: AppliedState): void {
     this.#applied = applied;
   }
 
-  /** Called after each change of state or value. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when the key is known to be present or absent. Throws TimeoutError. */
   async ready(timeoutMs: number): Promise<void> {
     if (this.#isKnown()) return;
     const known = deferred<void>();
@@ -124,7 +107,6 @@ export class Follow {
     }
   }
 
-  /** Ends this user's interest; the last one's ends the following. */
   close(): void {
     this.#users--;
     if (this.#users <= 0) this.destroy();

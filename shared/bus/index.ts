@@ -5,15 +5,16 @@ export {
   connectBus,
   type GatherOptions,
   openBus,
-  type RequestOptions,
 } from "./bus.ts";
 export type { BusState, BusStats } from "./connection.ts";
 export { DurableQueue, type DurableQueueOptions, type QueueConsumption, type QueuedMessage } from "./durable-queue.ts";
 export { type BucketName, open, type StoredValue, seal, type TableMessage } from "./envelope.ts";
-export type { AppliedState, Follow, FollowState } from "./follow.ts";
+export type { Follow } from "./follow.ts";
+export { type AppliedState, type FollowedKey, type FollowedTable, type FollowState, NOT_APPLIED } from "./followed.ts";
 export { JetStream, type StreamConfig, type StreamInfo } from "./jetstream.ts";
 export { Leader, type LeaderOptions } from "./leader.ts";
-export { type BusHeaders, type BusMessage, parseJson, TYPE_HEADER } from "./message.ts";
+export { type BusHeaders, type BusMessage, decodeMessage, parseJson, TYPE_HEADER } from "./message.ts";
+export { asAnswer, type Requester, type RequestOptions } from "./requester.ts";
 export { protoReply, type ServeHandler, type ServeOptions, type ServeReply } from "./responder.ts";
 export { TableFollower, type TableFollowerOptions } from "./table-follower.ts";
 export type { TableHead } from "./table-heads.ts";
@@ -21,4 +22,4 @@ export { HEAD_PERIOD_MS, type Position, TableOwner, type TableOwnerOptions } fro
 export { bucketConfig, LEASE_MS, TableStore } from "./table-store.ts";
 export { TableWatcher, type TableWatcherOptions, type WatchedValue } from "./table-watcher.ts";
 export { EventLoopWatchdog, type EventLoopWatchdogOptions } from "./watchdog.ts";
-export { ERROR_CODE_HEADER, ERROR_TEXT_HEADER, errorHeaders, errorOf } from "./wire-error.ts";
+export { ERROR_CODE_HEADER, ERROR_TEXT_HEADER, errorHeaders, errorOf, rebuiltError } from "./wire-error.ts";

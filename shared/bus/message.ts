@@ -56,10 +56,15 @@ export class NatsMessage implements BusMessage {
   }
 
   decode<Out>(type: MessageType<Out, never>): Out {
-    const name = this.header(TYPE_HEADER);
-    if (name !== type.name) throw new WireError(`${this.subject}: expected ${type.name}, got ${name ?? "no type"}`);
-    return type.decode(this.data);
+    return decodeMessage(this, type);
   }
+}
+
+/** Throws WireError unless the header names this type and the bytes are one. */
+export function decodeMessage<Out>(message: BusMessage, type: MessageType<Out, never>): Out {
+  const name = message.header(TYPE_HEADER);
+  if (name !== type.name) throw new WireError(`${message.subject}: expected ${type.name}, got ${name ?? "no type"}`);
+  return type.decode(message.data);
 }
 
 /**

@@ -4,6 +4,7 @@ import { SyncReply, type Table } from "../wire/index.ts";
 import type { Bus } from "./bus.ts";
 import { directGet, forEachLimited } from "./direct-get.ts";
 import { Follow, type FollowSource } from "./follow.ts";
+import type { FollowedTable } from "./followed.ts";
 import { TableHeads } from "./table-heads.ts";
 
 /*
@@ -31,7 +32,7 @@ export interface TableFollowerOptions {
 
 const PARALLEL_READS = 32;
 
-export class TableFollower {
+export class TableFollower implements FollowedTable {
   readonly #options: TableFollowerOptions;
   readonly #bus: Bus;
   readonly #follows = new Map<string, Follow>();
@@ -68,7 +69,6 @@ export class TableFollower {
     return this.#options.table;
   }
 
-  /** Everything followed now. */
   get followed(): Iterable<Follow> {
     return this.#follows.values();
   }
@@ -77,7 +77,6 @@ export class TableFollower {
     return this.#follows.get(key);
   }
 
-  /** Starts to follow, or returns the Follow that there is; each caller closes its own once. */
   follow(key: string): Follow {
     const present = this.#follows.get(key);
     if (present !== undefined) {

@@ -46,6 +46,10 @@ export function errorHeaders(error: unknown): BusHeaders {
 export function errorOf(message: BusMessage): MeshError | undefined {
   const code = message.header(ERROR_CODE_HEADER);
   if (code === undefined) return undefined;
-  const text = message.header(ERROR_TEXT_HEADER) ?? "";
+  return rebuiltError(code, message.header(ERROR_TEXT_HEADER) ?? "");
+}
+
+/** The error that had this code and text in another process. */
+export function rebuiltError(code: string, text: string): MeshError {
   return isErrorCode(code) ? new CLASSES[code](text) : new InternalError(`${code}: ${text}`);
 }

@@ -178,35 +178,35 @@ export class SidecarMesh {
     await this.write("endpoints", tableKey("default", name, "0"), EndpointSet.encode({ endpoints }));
   }
 
+  /** What a sidecar is started with. */
+  settings({ service, instance = `${service}-1`, env }: SidecarOptions): Record<string, string> {
+    return {
+      ...this.#login(workloadUserName({ namespace: "default", serviceAccount: service, service })),
+      MESH_NAMESPACE: "default",
+      MESH_SERVICE_ACCOUNT: service,
+      MESH_SERVICE: service,
+      MESH_INSTANCE: instance,
+      MESH_LABELS: `app=${service},version=v1`,
+      LATEEN_DATA_DIR: join(this.folder, instance),
+      LOG_LEVEL: "error",
+      OUTBOUND_PORT: "0",
+      INBOUND_PORT: "0",
+      INBOUND_HOST: "127.0.0.1",
+      ADMIN_PORT: "0",
+      HEALTH_PORT: "0",
+      METRICS_PORT: "0",
+      DRAIN_MIN_MS: "1",
+      DRAIN_MAX_MS: "1",
+      ...env,
+    };
+  }
+
   async startSidecar(options: SidecarOptions): Promise<Sidecar> {
-    const { service, instance = `${service}-1` } = options;
-    const stateDir = join(this.folder, instance);
-    const user = workloadUserName({ namespace: "default", serviceAccount: service, service });
-    const config = parseProxyConfig(
-      {
-        ...this.#login(user),
-        MESH_NAMESPACE: "default",
-        MESH_SERVICE_ACCOUNT: service,
-        MESH_SERVICE: service,
-        MESH_INSTANCE: instance,
-        MESH_LABELS: `app=${service},version=v1`,
-        LATEEN_DATA_DIR: stateDir,
-        LOG_LEVEL: "error",
-        OUTBOUND_PORT: "0",
-        INBOUND_PORT: "0",
-        INBOUND_HOST: "127.0.0.1",
-        ADMIN_PORT: "0",
-        HEALTH_PORT: "0",
-        METRICS_PORT: "0",
-        DRAIN_MIN_MS: "1",
-        DRAIN_MAX_MS: "1",
-        ...options.env,
-      },
-      [],
-    );
-    const app = buildProxy(config);
+    const settings = this.settings(options);
+    const app = buildProxy(parseProxyConfig(settings, []));
     const ports = (await app.start()) as Readonly<Record<string, number>>;
-    const sidecar = new Sidecar(app, { service, instance, stateDir }, ports);
+    const { MESH_INSTANCE: instance = "", LATEEN_DATA_DIR: stateDir = "" } = settings;
+    const sidecar = new Sidecar(app, { service: options.service, instance, stateDir }, ports);
     this.#sidecars.add(sidecar);
     return sidecar;
   }

@@ -185,6 +185,22 @@ describe("reports", () => {
     assert.equal(metrics.length, 2);
   });
 
+  test("of several processes of one proxy are told apart, in whatever order they come", async () => {
+    metrics.length = 0;
+    const first = await mesh.report(batch(20, { bootId: "one" }));
+    for (const [sequence, bootId] of [
+      [20, "other"],
+      [20, "one"],
+      [20, "other"],
+      [21, "one"],
+    ] as const) {
+      await mesh.report(batch(sequence, { bootId }), first.replica);
+    }
+    await eventually(() => metrics.length >= 3);
+    assert.equal(metrics.length, 3);
+    await assert.rejects(mesh.report(batch(22, { bootId: "x".repeat(65) })), /boot id/);
+  });
+
   test("that are malformed are refused whole", async () => {
     metrics.length = 0;
     await assert.rejects(mesh.report(batch(9, { words: WORDS.slice(0, 5) })), /word/);

@@ -1,4 +1,4 @@
-import type { ClusterView } from "./views.ts";
+import type { ClusterView, ListenerView } from "../plane/views.ts";
 
 /* Views as lines, as Envoy's admin API writes them: `name::host::what::value`. */
 
@@ -28,11 +28,6 @@ export function listenersText(view: unknown): string {
   return listeners
     .map(({ name, local_address: { socket_address: at } }) => `${name}::${at.address}:${at.port_value}\n`)
     .join("");
-}
-
-interface ListenerView {
-  readonly name: string;
-  readonly local_address: { readonly socket_address: { readonly address: string; readonly port_value: number } };
 }
 
 export function statsText(view: unknown): string {

@@ -16,7 +16,7 @@ const HELP: Readonly<Record<string, string>> = {
   "GET /help": "this list",
   "GET /listeners": "listening sockets (?format=json)",
   "GET /ready": "200 when the proxy takes requests, else 503",
-  "GET /server_info": "version, state and node",
+  "GET /server_info": "version, state, node and workers",
   "GET /stats": "all metrics (?filter=regex&usedonly&format=json|prometheus)",
   "GET /stats/prometheus": "all metrics for Prometheus",
   "POST /drain_listeners": "takes no more connections (?graceful&inboundonly)",

@@ -1,21 +1,27 @@
-import type { Registry } from "prom-client";
-import type { RequestStats } from "../request-stats.ts";
+import { type Metrics, mergedMetrics } from "../../../shared/obs/index.ts";
+import type { DataPlane } from "../plane/data-plane.ts";
+import { RequestStats } from "../request-stats.ts";
 
 const HEADER = /^#/;
 
-/** All metrics of the proxy: the process's own, and those of the requests. */
+/** All metrics of the proxy: of its processes, and of the requests. */
 export class StatsPage {
-  readonly #registry: Registry;
-  readonly #requests: RequestStats;
+  readonly #metrics: Metrics;
+  readonly #plane: DataPlane;
 
-  constructor(registry: Registry, requests: RequestStats) {
-    this.#registry = registry;
-    this.#requests = requests;
+  /** `metrics`: this process's. */
+  constructor(metrics: Metrics, plane: DataPlane) {
+    this.#metrics = metrics;
+    this.#plane = plane;
   }
 
   /** In the Prometheus text format. */
   async prometheus(): Promise<string> {
-    return `${await this.#registry.metrics()}\n${this.#requests.text()}`;
+    const { requests, processes } = await this.#plane.show("figures");
+    const own = await this.#metrics.registry.getMetricsAsJSON();
+    const stats = new RequestStats();
+    stats.add(requests);
+    return `${await mergedMetrics([own, ...processes]).metrics()}\n${stats.text()}`;
   }
 
   /** Name with labels to value; those of histograms as their parts. */

@@ -1,3 +1,5 @@
+import type { Share } from "../share.ts";
+
 /**
  * What one cluster may have under way at a time. Everything is counted where it begins and where it ends, always; a
  * limit that is not set is Infinity, so that having none costs no more than a comparison. Beyond a limit a request is
@@ -41,6 +43,19 @@ export const DEFAULT_LIMITS: ClusterLimits = {
   idleTimeoutMs: 300_000,
   connectTimeoutMs: undefined,
 };
+
+/** A worker's part of a cluster's limits. What is of each connection stays, a share of the active requests is one already. */
+export function partOfLimits(limits: ClusterLimits, share: Share): ClusterLimits {
+  const { maxConnections, maxPending, maxRequests, maxRetries, retryBudget } = limits;
+  return {
+    ...limits,
+    maxConnections: share.part(maxConnections),
+    maxPending: share.part(maxPending),
+    maxRequests: share.part(maxRequests),
+    maxRetries: maxRetries === undefined ? undefined : share.part(maxRetries),
+    retryBudget: { ...retryBudget, minConcurrency: share.part(retryBudget.minConcurrency) },
+  };
+}
 
 /** Counts of one cluster, shared by all its instances. Whoever adds to one takes away from it. */
 export class CircuitBreaker {

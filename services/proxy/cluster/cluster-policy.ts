@@ -1,5 +1,6 @@
 import type { TrafficPolicy } from "../../../shared/wire/index.ts";
-import { type ClusterLimits, DEFAULT_LIMITS, DEFAULT_RETRY_BUDGET } from "./circuit-breaker.ts";
+import { type Share, WHOLE } from "../share.ts";
+import { type ClusterLimits, DEFAULT_LIMITS, DEFAULT_RETRY_BUDGET, partOfLimits } from "./circuit-breaker.ts";
 
 /** A TrafficPolicy with every default filled in (Envoy's, unless said otherwise): made once per configuration. */
 export interface ClusterPolicy {
@@ -70,8 +71,13 @@ export const DEFAULT_POLICY: ClusterPolicy = {
   locality: undefined,
 };
 
-export function compilePolicy(config: TrafficPolicy | undefined): ClusterPolicy {
-  if (config === undefined) return DEFAULT_POLICY;
+/** `share`: of the limits. */
+export function compilePolicy(config: TrafficPolicy | undefined, share: Share = WHOLE): ClusterPolicy {
+  const policy = config === undefined ? DEFAULT_POLICY : policyOf(config);
+  return share.count === 1 ? policy : { ...policy, limits: partOfLimits(policy.limits, share) };
+}
+
+function policyOf(config: TrafficPolicy): ClusterPolicy {
   const outlier = given(config.outlierDetection, outlierOf);
   // With a minimum of health asked for, and no panic threshold of its own, they are one and the same (Istio).
   const panicPercent = config.panicPercent ?? (outlier?.minHealthPercent || PANIC_PERCENT);

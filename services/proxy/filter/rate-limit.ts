@@ -1,9 +1,10 @@
 import { type Clock, LruMap } from "../../../shared/base/index.ts";
 import type { LocalRateLimit } from "../../../shared/wire/index.ts";
 import type { ServiceRoute } from "../route/service-route.ts";
+import { type Share, WHOLE } from "../share.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Filter } from "./filter.ts";
-import { TokenBucket } from "./token-bucket.ts";
+import { partOfBucket, TokenBucket } from "./token-bucket.ts";
 
 /** Buckets that are kept, of routes that have been replaced too. */
 const MAX_BUCKETS = 10_000;
@@ -15,11 +16,14 @@ const MAX_BUCKETS = 10_000;
 export class RateLimitFilter implements Filter {
   readonly name = "rate-limit";
   readonly #clock: Clock;
+  readonly #share: Share;
   readonly #buckets = new LruMap<string, TokenBucket>(MAX_BUCKETS);
   readonly #byRoute = new WeakMap<ServiceRoute, TokenBucket>();
 
-  constructor(clock: Clock) {
+  /** `share`: of every rate; default: all. */
+  constructor(clock: Clock, share: Share = WHOLE) {
     this.#clock = clock;
+    this.#share = share;
   }
 
   onRequest(exchange: Exchange): "continue" | "wait" {
@@ -45,10 +49,8 @@ export class RateLimitFilter implements Filter {
     const key = JSON.stringify([service?.host, route.rule, place, maxTokens, tokensPerFill, fillIntervalMs]);
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
-      bucket = new TokenBucket(
-        { maxTokens, tokensPerFill: tokensPerFill || 1, fillIntervalMs: fillIntervalMs || 1_000 },
-        this.#clock,
-      );
+      const whole = { maxTokens, tokensPerFill: tokensPerFill || 1, fillIntervalMs: fillIntervalMs || 1_000 };
+      bucket = new TokenBucket(partOfBucket(whole, this.#share), this.#clock);
       this.#buckets.set(key, bucket);
     }
     this.#byRoute.set(route, bucket);

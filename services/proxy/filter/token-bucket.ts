@@ -1,9 +1,20 @@
 import type { Clock } from "../../../shared/base/index.ts";
+import type { Share } from "../share.ts";
 
 export interface TokenBucketOptions {
   readonly maxTokens: number;
   readonly tokensPerFill: number;
   readonly fillIntervalMs: number;
+}
+
+/** A worker's part. Tokens are whole: where a fill has fewer of them than there are parts, each gets one less often. */
+export function partOfBucket({ maxTokens, tokensPerFill, fillIntervalMs }: TokenBucketOptions, share: Share) {
+  const seldom = Math.max(1, share.count / tokensPerFill);
+  return {
+    maxTokens: share.part(maxTokens),
+    tokensPerFill: share.part(tokensPerFill),
+    fillIntervalMs: fillIntervalMs * seldom,
+  };
 }
 
 /** Starts full; gets some tokens at every interval, in steps and never more than it holds. No timer: it looks back. */

@@ -1,5 +1,5 @@
 import { errorMessage } from "../../../shared/base/index.ts";
-import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
+import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
 import { GatewayConfig, type GatewayRoute as RouteMessage, tableKey } from "../../../shared/wire/index.ts";
 import type { Directory } from "../mesh/directory.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
@@ -62,7 +62,7 @@ export function groupByHost(routes: readonly GatewayRoute[]): HostTable<RouteTab
  * makes it follow anything. New routes come into force when all of those services are known.
  */
 export class GatewayTable {
-  readonly #follow: Follow;
+  readonly #follow: FollowedKey;
   readonly #directory: Directory;
   /** What it answers to in rules. */
   readonly #names: readonly string[];
@@ -71,7 +71,7 @@ export class GatewayTable {
   readonly #pinned = new Set<ServiceEntry>();
   #waiting: (() => void)[] = [];
 
-  constructor(gateways: TableFollower, directory: Directory, namespace: string, name: string) {
+  constructor(gateways: FollowedTable, directory: Directory, namespace: string, name: string) {
     this.#directory = directory;
     this.#names = gatewayNames(namespace, name);
     this.#follow = gateways.follow(tableKey(namespace, name));

@@ -1,4 +1,4 @@
-import type { TableFollower } from "../../../shared/bus/index.ts";
+import type { FollowedTable } from "../../../shared/bus/index.ts";
 import { http1Settings } from "../config.ts";
 import type { Frontend, FrontendParts } from "../frontend.ts";
 import { GatewayTable } from "./gateway-table.ts";
@@ -11,14 +11,14 @@ export class Gateway implements Frontend {
   readonly #parts: FrontendParts;
   readonly #table: GatewayTable;
 
-  constructor(parts: FrontendParts, gateways: TableFollower) {
+  constructor(parts: FrontendParts, gateways: FollowedTable) {
     const { config, directory } = parts;
     this.#parts = parts;
     this.#table = new GatewayTable(gateways, directory, config.namespace, config.service);
   }
 
   async listen(): Promise<Record<string, number>> {
-    const { config, self, directory, gate, overload, tracer, clock, listeners, sinks, logSinks } = this.#parts;
+    const { config, self, directory, gate, overload, tracer, clock, share, listeners, sinks, logSinks } = this.#parts;
     const stack = gatewayStack({
       self,
       table: this.#table,
@@ -28,6 +28,7 @@ export class Gateway implements Frontend {
       tracer,
       trustedHops: config.trustedHops,
       clock,
+      share,
       sinks: [...sinks, ...logSinks],
       edgeSinks: sinks,
     });

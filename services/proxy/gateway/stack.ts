@@ -16,6 +16,7 @@ import { UpstreamTimeFilter } from "../filter/upstream-time.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { forwardByRoute } from "../outbound/forward.ts";
 import { toNamed } from "../outbound/resolve.ts";
+import type { Share } from "../share.ts";
 import { type Peer, RequestRecord } from "../stream/record.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import { GATEWAY_PORT, type GatewayTable } from "./gateway-table.ts";
@@ -27,6 +28,7 @@ export interface GatewayOptions {
   readonly check: CheckRequestPolicy;
   readonly overload: OverloadState;
   readonly clock: Clock;
+  readonly share: Share;
   readonly sinks: readonly ((record: RequestRecord) => void)[];
   /** Of the other view of the same requests: from outside to the gateway. */
   readonly edgeSinks: readonly ((record: RequestRecord) => void)[];
@@ -55,7 +57,7 @@ export function gatewayStack(options: GatewayOptions): readonly Filter[] {
     new PolicyFilter(options.check, (exchange) => edge.of(exchange)),
     new GatewayRouteFilter(options),
     new CorsFilter(),
-    new RateLimitFilter(options.clock),
+    new RateLimitFilter(options.clock, options.share),
     new FaultFilter(),
     new UpstreamTimeFilter(),
     new RouterFilter((exchange) =>

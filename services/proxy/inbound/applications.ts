@@ -1,27 +1,29 @@
 import type { Clock } from "../../../shared/base/index.ts";
-import { DEFAULT_LIMITS } from "../cluster/circuit-breaker.ts";
+import { type ClusterLimits, DEFAULT_LIMITS, partOfLimits } from "../cluster/circuit-breaker.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { DEFAULT_POLICY } from "../cluster/cluster-policy.ts";
 import type { Connector } from "../cluster/connector.ts";
 import { Host } from "../cluster/host.ts";
 import type { WorkloadPort } from "../config.ts";
+import type { Share } from "../share.ts";
 import type { Peer } from "../stream/record.ts";
 
 /** An application's own keep-alive time-out is often 5 s (Node's default): connections to it are given up before. */
 const IDLE_TIMEOUT_MS = 4_000;
-const POLICY = { ...DEFAULT_POLICY, limits: { ...DEFAULT_LIMITS, idleTimeoutMs: IDLE_TIMEOUT_MS } };
+const LIMITS: ClusterLimits = { ...DEFAULT_LIMITS, idleTimeoutMs: IDLE_TIMEOUT_MS };
 
 /** The application's own ports, each as a cluster of one. */
 export class Applications {
   readonly #clusters = new Map<number, Cluster>();
   readonly #stopSweep: () => void;
 
-  constructor(self: Peer, ports: readonly WorkloadPort[], connector: Connector, clock: Clock) {
+  constructor(self: Peer, ports: readonly WorkloadPort[], connector: Connector, share: Share, clock: Clock) {
+    const policy = { ...DEFAULT_POLICY, limits: partOfLimits(LIMITS, share) };
     for (const { number, address, port } of ports) {
       const cluster = new Cluster(`inbound|${number}||`, { clock });
       const { breaker } = cluster;
       const at = new Map([[number, { address, port, plaintext: true }]]);
-      cluster.update([new Host({ peer: self, ports: at, connector, breaker })], POLICY);
+      cluster.update([new Host({ peer: self, ports: at, connector, breaker })], policy);
       this.#clusters.set(number, cluster);
     }
     this.#stopSweep = clock.every(1_000, () => {

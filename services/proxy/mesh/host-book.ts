@@ -1,5 +1,5 @@
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
-import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
+import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
 import type { ServiceName } from "../../../shared/model/index.ts";
 import { HostsConfig, tableKey } from "../../../shared/wire/index.ts";
 import { HostTable } from "../route/host-table.ts";
@@ -12,11 +12,11 @@ const MAX_HOSTS = 10_000;
  * are, or that there are none, nothing is decided about a host that is no service's name.
  */
 export class HostBook {
-  readonly #follow: Follow;
+  readonly #follow: FollowedKey;
   readonly #clock: Clock;
   #table: HostTable<ServiceName> | undefined;
 
-  constructor(hosts: TableFollower, namespace: string, clock: Clock) {
+  constructor(hosts: FollowedTable, namespace: string, clock: Clock) {
     this.#clock = clock;
     this.#follow = hosts.follow(tableKey(namespace));
     this.#follow.onChange(() => this.#rebuild());

@@ -1,4 +1,4 @@
-import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
+import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
 import { Plan, tableKey } from "../../../shared/wire/index.ts";
 
 /** The key of the plan for services that have none of their own. */
@@ -25,16 +25,16 @@ interface Known<C> {
  * one; without either, nothing is known, and the proxy must not say that nothing is to be asked.
  */
 export class PlanBook<C> {
-  readonly #plans: TableFollower;
+  readonly #plans: FollowedTable;
   readonly #compile: (plan: Plan) => C;
-  readonly #follows = new Map<string, Follow>();
+  readonly #follows = new Map<string, FollowedKey>();
   readonly #entries = new Map<string, PlanEntry<C> | undefined>();
-  readonly #default: Follow;
+  readonly #default: FollowedKey;
   /** By the objects that stand for services on the request path; worked out anew when any plan has changed. */
   readonly #known = new WeakMap<ServiceOf, Known<C>>();
   #version = 0;
 
-  constructor(plans: TableFollower, compile: (plan: Plan) => C) {
+  constructor(plans: FollowedTable, compile: (plan: Plan) => C) {
     this.#plans = plans;
     this.#compile = compile;
     this.#default = this.#follow(DEFAULT_PLAN);
@@ -67,7 +67,7 @@ export class PlanBook<C> {
     await follow.ready(timeoutMs).catch(() => undefined);
   }
 
-  #follow(key: string): Follow {
+  #follow(key: string): FollowedKey {
     const follow = this.#plans.follow(key);
     this.#follows.set(key, follow);
     const adopt = (): void => {

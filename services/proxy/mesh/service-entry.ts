@@ -1,5 +1,5 @@
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
-import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
+import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
 import {
   type Destination,
   type Endpoint,
@@ -15,6 +15,7 @@ import type { Host } from "../cluster/host.ts";
 import { isSource } from "../route/caller.ts";
 import { RouteTable } from "../route/route-table.ts";
 import { compileRoutes, destinationsOf } from "../route/service-route.ts";
+import type { Share } from "../share.ts";
 import type { Peer } from "../stream/record.ts";
 import { HostSet } from "./host-set.ts";
 import { createSnapshot, type ServiceSnapshot } from "./service-snapshot.ts";
@@ -30,12 +31,14 @@ export interface ServiceEntryDeps {
   readonly self: Peer;
   /** What rules call this proxy: "mesh" by default. */
   readonly gateways?: readonly string[];
-  readonly services: TableFollower;
-  readonly endpoints: TableFollower;
+  readonly services: FollowedTable;
+  readonly endpoints: FollowedTable;
   readonly connector: Connector;
   readonly clock: Clock;
   /** This proxy's, "region/zone/sub-zone"; empty when it does not know. */
   readonly locality?: string;
+  /** Of the limits; default: all. */
+  readonly share?: Share;
   /** Another service that a route leads to. */
   entry(namespace: string, service: string): ServiceEntry;
 }
@@ -51,13 +54,13 @@ interface VersionCluster {
 export class ServiceEntry {
   readonly namespace: string;
   readonly name: string;
-  readonly follow: Follow;
+  readonly follow: FollowedKey;
   lastUsedMs = Date.now();
   readonly #deps: ServiceEntryDeps;
   readonly #listeners = new Set<() => void>();
   readonly #clusters = new Map<string, VersionCluster>();
   #endpoints: readonly Endpoint[] = [];
-  #shards: Follow[] = [];
+  #shards: FollowedKey[] = [];
   #dependencies = new Set<ServiceEntry>();
   #unsubscribe: (() => void)[] = [];
   #config: ServiceConfig | undefined;
@@ -94,11 +97,6 @@ export class ServiceEntry {
   /** Of all its clusters: an instance is a host of each that it belongs to. */
   get hosts(): Iterable<Host> {
     return [...this.#clusters.values()].flatMap(({ cluster }) => cluster.hosts);
-  }
-
-  /** Whether the mesh knows of an instance. */
-  lists(instance: string): boolean {
-    return this.#endpoints.some((endpoint) => endpoint.instance === instance);
   }
 
   /** Entries that this one keeps alive. */
@@ -185,7 +183,7 @@ export class ServiceEntry {
   #updateCluster({ labels, cluster, hosts }: VersionCluster): void {
     const service = { namespace: this.namespace, service: this.name, host: this.#config?.host ?? "" };
     const endpoints = this.#endpoints.filter((endpoint) => hasLabels(endpoint.labels, labels));
-    cluster.update(hosts.update(service, endpoints), compilePolicy(this.#policyFor(labels)));
+    cluster.update(hosts.update(service, endpoints), compilePolicy(this.#policyFor(labels), this.#deps.share));
   }
 
   /** Labels must be equal, not a part: a policy for all versions is not one for each of them. */

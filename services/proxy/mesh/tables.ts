@@ -1,10 +1,16 @@
 import type { Clock } from "../../../shared/base/index.ts";
-import { type Bus, TableFollower } from "../../../shared/bus/index.ts";
+import { type Bus, type FollowedTable, TableFollower } from "../../../shared/bus/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
 import { EndpointSet, GatewayConfig, HostsConfig, Plan, ServiceConfig } from "../../../shared/wire/index.ts";
 
+/** The tables that requests are carried by. */
+export const DATA_TABLES = ["service", "endpoints", "hosts", "gateway", "plan"] as const;
+
+export type DataTable = (typeof DATA_TABLES)[number];
+export type DataTables = Readonly<Record<DataTable, FollowedTable>>;
+
 /** What a proxy follows, by the table's name. */
-export type Tables = Readonly<Record<"service" | "endpoints" | "hosts" | "gateway" | "plan" | "trust", TableFollower>>;
+export type Tables = Readonly<Record<DataTable | "trust", TableFollower>>;
 
 /** `name`: the proxy's, in logs. */
 export function followTables(options: { bus: Bus; clock: Clock; log: Logger; name: string }): Tables {

@@ -1,10 +1,12 @@
 import { LruMap } from "../../../shared/base/index.ts";
 import { Cluster } from "../cluster/cluster.ts";
+import { type ClusterPolicy, compilePolicy } from "../cluster/cluster-policy.ts";
 import type { Connector } from "../cluster/connector.ts";
 import { Host } from "../cluster/host.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import type { ForwardPlan } from "../filter/router.ts";
 import { splitAuthority } from "../route/authority.ts";
+import { type Share, WHOLE } from "../share.ts";
 import { UNKNOWN_PEER } from "../stream/record.ts";
 
 /** Hosts outside the mesh whose connections are kept. */
@@ -21,11 +23,13 @@ interface Target {
 export class Passthrough {
   readonly #clusters = new LruMap<string, Cluster>(MAX_HOSTS);
   readonly #connector: Connector;
+  readonly #policy: ClusterPolicy;
   readonly #isOwn: (address: string, port: number) => boolean;
 
-  /** `isOwn`: the proxy's own listener, to which it must not forward in a circle. */
-  constructor(connector: Connector, isOwn: (address: string, port: number) => boolean) {
+  /** `isOwn`: the proxy's own listener, to which it must not forward in a circle. `share`: of the limits. */
+  constructor(connector: Connector, isOwn: (address: string, port: number) => boolean, share: Share = WHOLE) {
     this.#connector = connector;
+    this.#policy = compilePolicy(undefined, share);
     this.#isOwn = isOwn;
   }
 
@@ -75,7 +79,7 @@ export class Passthrough {
     const cluster = new Cluster(`passthrough|${key}`);
     const peer = { ...UNKNOWN_PEER, host, ip: address, port };
     const ports = new Map([[port, { address, port, plaintext: true }]]);
-    cluster.update([new Host({ peer, ports, connector: this.#connector, breaker: cluster.breaker })]);
+    cluster.update([new Host({ peer, ports, connector: this.#connector, breaker: cluster.breaker })], this.#policy);
     if (this.#clusters.size >= MAX_HOSTS) this.#clusters.values().next().value?.close();
     this.#clusters.set(key, cluster);
     return cluster;

@@ -10,6 +10,7 @@ import { RouterFilter } from "../filter/router.ts";
 import { TelemetryFilter } from "../filter/telemetry.ts";
 import { TraceFilter } from "../filter/trace.ts";
 import { UpstreamTimeFilter } from "../filter/upstream-time.ts";
+import type { Share } from "../share.ts";
 import type { RequestRecord } from "../stream/record.ts";
 import type { Tracer } from "../trace/tracer.ts";
 import { forwardByRoute } from "./forward.ts";
@@ -20,6 +21,8 @@ export interface OutboundOptions extends ResolveOptions {
   readonly passthrough: Passthrough;
   readonly overload: OverloadState;
   readonly clock: Clock;
+  /** Of the rate limits; default: all. */
+  readonly share?: Share;
   readonly sinks: readonly ((record: RequestRecord) => void)[];
   /** Undefined: trace headers pass as they are. */
   readonly tracer?: Tracer | undefined;
@@ -36,7 +39,7 @@ export function outboundStack(options: OutboundOptions): readonly Filter[] {
     ...(options.tracer === undefined ? [] : [new TraceFilter(options.tracer, "send")]),
     new ResolveFilter(options),
     new CorsFilter(),
-    new RateLimitFilter(options.clock),
+    new RateLimitFilter(options.clock, options.share),
     new FaultFilter(),
     new UpstreamTimeFilter(),
     new RouterFilter((exchange) => {

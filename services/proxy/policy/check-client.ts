@@ -7,7 +7,7 @@ import {
   GRPC_RESOURCE_EXHAUSTED,
   GRPC_UNAVAILABLE,
 } from "../../../shared/base/index.ts";
-import type { Bus } from "../../../shared/bus/index.ts";
+import type { Requester } from "../../../shared/bus/index.ts";
 import { toWireAttribute } from "../../../shared/model/index.ts";
 import type { Metrics } from "../../../shared/obs/index.ts";
 import {
@@ -44,7 +44,7 @@ export interface CheckResult extends CheckAnswer {
 }
 
 export interface CheckClientOptions {
-  readonly bus: Bus;
+  readonly bus: Requester;
   readonly identity: ProxyIdentity;
   readonly clock: Clock;
   /** For an answer, in milliseconds; default 100. */

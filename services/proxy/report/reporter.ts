@@ -8,7 +8,7 @@ import {
   TimeoutError,
   UnavailableError,
 } from "../../../shared/base/index.ts";
-import type { Bus } from "../../../shared/bus/index.ts";
+import type { Requester } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
 import { type Input, type Plan, type ProxyIdentity, ReportAck, ReportBatch } from "../../../shared/wire/index.ts";
 import { Batch } from "./batch.ts";
@@ -39,7 +39,7 @@ const RETRY_AT_END_MS = 50;
 
 export interface ReporterOptions<R> extends RowTableOptions {
   /** Used for nothing else; whoever opened it closes it, after `stop`. */
-  readonly bus: Bus;
+  readonly bus: Requester;
   readonly identity: ProxyIdentity;
   readonly compileReader: CompileReader<R>;
   readonly clock: Clock;
