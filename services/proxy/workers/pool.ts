@@ -22,7 +22,7 @@ import { WorkerProcess } from "./worker-process.ts";
  * too, and its figures of a moment ago still count.
  */
 
-/** A worker that lives this long after the last death in its place was no failed start. */
+/** A replacement that lives this long was a good one. */
 const STEADY_MS = 5_000;
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 /** How often workers tell their figures: what one had counted since is lost when it dies. */
@@ -52,7 +52,7 @@ interface Place {
   /** It takes connections. */
   serves: boolean;
   restarts: number;
-  diedMs: number;
+  launchedMs: number;
   cancelLaunch: () => void;
 }
 
@@ -84,7 +84,7 @@ export class WorkerPool implements DataPlane {
       worker: undefined,
       serves: false,
       restarts: 0,
-      diedMs: Number.NEGATIVE_INFINITY,
+      launchedMs: 0,
       cancelLaunch: () => {},
     }));
     this.#restarts = metrics.counter("worker_restarts_total", "Workers that died and were replaced.");
@@ -152,7 +152,7 @@ export class WorkerPool implements DataPlane {
   }
 
   async #launch(place: Place): Promise<Record<string, number>> {
-    const { config, tables, logLevel } = this.#options;
+    const { config, tables, clock, logLevel } = this.#options;
     const material = this.#material;
     if (material === undefined) throw new TypeError("a worker needs a certificate");
     const worker = new WorkerProcess({
@@ -163,6 +163,7 @@ export class WorkerPool implements DataPlane {
       onEnd: (reason) => this.#onEnd(place, worker, reason),
     });
     place.worker = worker;
+    place.launchedMs = clock.monotonic();
     const ports = await worker.channel.ask("start", {
       config: { ...config, natsUser: "", natsPassword: "" },
       index: place.index,
@@ -191,11 +192,9 @@ export class WorkerPool implements DataPlane {
       log.error({ pid: worker.pid, worker: place.index, reason }, "a worker died at the start");
       return;
     }
-    const now = clock.monotonic();
-    const isSteady = now - place.diedMs >= STEADY_MS;
-    if (isSteady) place.backoff.reset();
-    const delayMs = isSteady ? 0 : place.backoff.nextMs();
-    place.diedMs = now;
+    const isGood = place.restarts === 0 || clock.monotonic() - place.launchedMs >= STEADY_MS;
+    if (isGood) place.backoff.reset();
+    const delayMs = isGood ? 0 : place.backoff.nextMs();
     log.error({ pid: worker.pid, worker: place.index, reason, delayMs }, "a worker has died and is replaced");
     place.cancelLaunch = clock.after(delayMs, () => void this.#relaunch(place));
   }
