@@ -1,14 +1,13 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { errorMessage } from "../shared/base/index.ts";
+import { MAX_SUBMISSION_BYTES, readDocuments } from "../shared/model/documents.ts";
 import {
   createKindRegistry,
   type FieldError,
   type JsonObject,
   type JsonValue,
   type KindDefinition,
-  MAX_SUBMISSION_BYTES,
-  readDocuments,
 } from "../shared/model/index.ts";
 import type { ApplyResult } from "./config-client.ts";
 import { type CliIo, UsageError } from "./io.ts";

@@ -1,17 +1,19 @@
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../../shared/base/index.ts";
 import {
   type AcceptedDocument,
+  judgedDocuments,
+  parseResource,
+  type SubmittedDocument,
+} from "../../shared/model/documents.ts";
+import {
   type FieldError,
   type JsonValue,
-  judgedDocuments,
   type KindRegistry,
   keyOf,
   type ParsedResource,
-  parseResource,
   type Resource,
   type ResourceKey,
   revisionOf,
-  type SubmittedDocument,
   sameContent,
   withRevision,
 } from "../../shared/model/index.ts";

@@ -12,17 +12,6 @@ export {
   type ValueType,
 } from "./attributes.ts";
 export { closest } from "./closest.ts";
-export {
-  type AcceptedDocument,
-  type DocumentContent,
-  judgedDocuments,
-  MAX_SUBMISSION_BYTES,
-  parseResource,
-  parseSubmission,
-  type RejectedDocument,
-  readDocuments,
-  type SubmittedDocument,
-} from "./documents.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export {
   DOMAIN,

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { createKindRegistry, formatKey, parseSubmission } from "../../shared/model/index.ts";
+import { parseSubmission } from "../../shared/model/documents.ts";
+import { createKindRegistry, formatKey } from "../../shared/model/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 
 /** Compiled tests lie in <out>/test/unit; the rules stay in the source tree. */

@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import {
-  createKindRegistry,
-  isKind,
-  parseSubmission,
-  ROUTE_RULE,
-  type RouteRuleSpec,
-  type SubmittedDocument,
-} from "../../shared/model/index.ts";
+import { parseSubmission, type SubmittedDocument } from "../../shared/model/documents.ts";
+import { createKindRegistry, isKind, ROUTE_RULE, type RouteRuleSpec } from "../../shared/model/index.ts";
 
 /** The shapes of Bookinfo's rule files. */
 

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { MAX_SUBMISSION_BYTES, parseSubmission, type SubmittedDocument } from "../../shared/model/documents.ts";
 import {
   createKindRegistry,
   type FieldError,
-  MAX_SUBMISSION_BYTES,
-  parseSubmission,
   type Resource,
   revisionOf,
-  type SubmittedDocument,
   sameContent,
   withRevision,
 } from "../../shared/model/index.ts";

@@ -4,7 +4,8 @@ import { Broadcaster } from "../../services/pilot/broadcaster.ts";
 import { Compiler } from "../../services/pilot/compiler.ts";
 import { EndpointShards } from "../../services/pilot/endpoint-shards.ts";
 import { Registry } from "../../services/pilot/registry.ts";
-import { createKindRegistry, type JsonObject, parseResource } from "../../shared/model/index.ts";
+import { parseResource } from "../../shared/model/documents.ts";
+import { createKindRegistry, type JsonObject } from "../../shared/model/index.ts";
 import { Registration, type RegistryVerb, ServiceConfig } from "../../shared/wire/index.ts";
 import { FakeClock, silentLog } from "../harness/index.ts";
 

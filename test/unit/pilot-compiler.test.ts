@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Affected, Compiler } from "../../services/pilot/compiler.ts";
-import { createKindRegistry, type JsonObject, type JsonValue, parseResource } from "../../shared/model/index.ts";
+import { parseResource } from "../../shared/model/documents.ts";
+import { createKindRegistry, type JsonObject, type JsonValue } from "../../shared/model/index.ts";
 import { type RouteInput, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 
 /** A registry that is only a table: service -> label sets of its instances. */

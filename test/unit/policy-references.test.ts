@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { parseSubmission } from "../../shared/model/documents.ts";
 import {
   createKindRegistry,
   formatKey,
   formatReference,
   keyOf,
   type ParsedResource,
-  parseSubmission,
   ROOT_NAMESPACE,
 } from "../../shared/model/index.ts";
 import {
