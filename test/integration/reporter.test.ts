@@ -122,6 +122,23 @@ describe("the reporter", () => {
     assert.deepEqual(requests(deliveries), 1);
   });
 
+  test("rows of single requests leave when there are enough for a message, before the second is over", async () => {
+    await mixer("a");
+    const { reporter: own } = reporter({ flushMs: 3_600_000 });
+    own.start();
+    const plan = own.plan(Plan.decode(Plan.encode({ inbound: { eachRequest: true, each: ["response.code"] } })));
+    const record = () => own.record(plan, "inbound", { code: 200, ...PEERS });
+    for (let i = 0; i < 249; i++) record();
+    await workloadBus.flush();
+    assert.equal(deliveries.length, 0);
+    record();
+    await eventually(() => requests(deliveries) === 250);
+    await eventually(() => own.waiting === 0);
+    for (let i = 0; i < 2_000; i++) record();
+    await eventually(() => requests(deliveries) === 2_250);
+    assert.equal(own.dropped, 0);
+  });
+
   test("stays with the replica that acknowledged", async () => {
     await mixer("a");
     await mixer("b");

@@ -17,7 +17,8 @@ import type { Reported } from "./pair-keys.ts";
 import { type Row, RowTable, type RowTableOptions } from "./row-table.ts";
 
 /*
- * Sends what the row table holds to Mixer, once a second, in acknowledged batches.
+ * Sends what the row table holds to Mixer in acknowledged batches: once a second, and rows of single requests as soon as
+ * there are enough of them for a message, since they come with every request and must not grow old in memory.
  *
  * A batch has the process's boot id and a sequence; the acknowledgement names the replica that took it, and further
  * batches go to that replica alone, for it is the one that can tell a repetition. A batch that is not acknowledged is
@@ -34,6 +35,8 @@ const MAX_BATCH_BYTES = 256 * 1024;
 /** A row with more text than this is dropped: at up to three bytes a character it would not fit NATS's payload. */
 const MAX_ROW_CHARS = 192 * 1024;
 const FLUSH_JITTER = 0.1;
+/** So many rows of single requests do not wait for the next second. */
+const MANY_SINGLE_ROWS = 250;
 const SILENCES_TO_LEAVE = 2;
 const RETRY_AT_END_MS = 50;
 
@@ -113,7 +116,9 @@ export class Reporter<R extends Reported> {
   /** Counts one finished request. */
   record(compiled: CompiledReportPlan<R>, side: "inbound" | "outbound", record: R): void {
     const compiledSide = side === "inbound" ? compiled.inbound : compiled.outbound;
-    if (compiledSide !== undefined) this.#table.add(compiledSide, record, this.#options.clock.now());
+    if (compiledSide === undefined) return;
+    this.#table.add(compiledSide, record, this.#options.clock.now());
+    if (this.#table.singleRows >= MANY_SINGLE_ROWS) this.#flushSoon();
   }
 
   start(): void {
@@ -124,8 +129,14 @@ export class Reporter<R extends Reported> {
   flush(): Promise<void> {
     this.#flushing ??= this.#flush().finally(() => {
       this.#flushing = undefined;
+      if (this.#table.singleRows >= MANY_SINGLE_ROWS) this.#flushSoon();
     });
     return this.#flushing;
+  }
+
+  /** Where nobody answers, the next second is soon enough. */
+  #flushSoon(): void {
+    if (this.#flushing === undefined && !this.#isFailing && !this.#isStopped) void this.flush();
   }
 
   /** Sends what waits, for `deadlineMs` at most (default 2000); the rest is counted as dropped and logged. */

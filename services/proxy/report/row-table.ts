@@ -75,6 +75,11 @@ export class RowTable<R extends Reported> {
     return this.#merged + this.#each.length;
   }
 
+  /** Of single requests, among them. */
+  get singleRows(): number {
+    return this.#each.length;
+  }
+
   /** Reports dropped for want of room, since the start. */
   get dropped(): number {
     return this.#dropped;
