@@ -18,7 +18,37 @@ import type { MergedValues } from "./instances.ts";
  * sender's own.
  */
 
-type Attributes = Map<string, Value>;
+interface Attributes {
+  get(reference: string): Value | undefined;
+  set(reference: string, value: Value): unknown;
+  delete(reference: string): unknown;
+}
+
+/**
+ * A row's own attributes over those that it shares with the other rows of its peers. Shared, not copied: a batch may
+ * name one long list in thousands of rows, and must not take more memory than it was long.
+ */
+class RowAttributes implements Attributes {
+  readonly #common: ReadonlyMap<string, Value> | undefined;
+  /** Undefined: taken away. */
+  readonly #own = new Map<string, Value | undefined>();
+
+  constructor(common: ReadonlyMap<string, Value> | undefined) {
+    this.#common = common;
+  }
+
+  get(reference: string): Value | undefined {
+    return this.#own.has(reference) ? this.#own.get(reference) : this.#common?.get(reference);
+  }
+
+  set(reference: string, value: Value): void {
+    this.#own.set(reference, value);
+  }
+
+  delete(reference: string): void {
+    this.#own.set(reference, undefined);
+  }
+}
 
 /** What a check gets from its subject: the same for every check of one proxy, so no answer depends on it. */
 export const FIXED_ATTRIBUTES: ReadonlySet<string> = new Set([
@@ -33,7 +63,7 @@ const UNKNOWN = "unknown";
 
 /** Throws nothing: what is not of its attribute's type counts as absent. */
 export function checkAttributes(request: CheckRequest, identity: ProxyIdentity): AttributeBag {
-  const attributes: Attributes = new Map();
+  const attributes = new Map<string, Value>();
   for (const [reference, wire] of Object.entries(request.attributes)) {
     const value = fromWireAttribute(reference, wire);
     if (value !== undefined) attributes.set(reference, value);
@@ -60,14 +90,14 @@ export interface BatchParts {
 
 /** Throws WireError for an index out of range. */
 export function decodeParts({ words, peers }: Pick<ReportBatch, "words" | "peers">): BatchParts {
-  return { words, peers: peers.map(({ attributes }) => unpackAll(attributes, words, new Map())) };
+  return { words, peers: peers.map(({ attributes }) => unpackAll(attributes, words, new Map<string, Value>())) };
 }
 
 /** Throws WireError for an index out of range. */
 export function decodeRow(row: ReportRow, { words, peers }: BatchParts, identity: ProxyIdentity): DecodedRow {
   const common = row.peers === 0 ? undefined : peers[row.peers - 1];
   if (row.peers !== 0 && common === undefined) throw new WireError(`report: peers ${row.peers} of ${peers.length}`);
-  const attributes = unpackAll(row.attributes, words, new Map(common));
+  const attributes = unpackAll(row.attributes, words, new RowAttributes(common));
   overrideIdentity(attributes, identity, row.outbound ? "source" : "destination");
   attributes.set("context.reporter.kind", row.outbound ? "outbound" : "inbound");
   const bag = new MapBag(attributes);
@@ -119,7 +149,7 @@ function text(bag: AttributeBag, attribute: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function unpackAll(packed: readonly PackedAttribute[], words: readonly string[], into: Attributes): Attributes {
+function unpackAll<A extends Attributes>(packed: readonly PackedAttribute[], words: readonly string[], into: A): A {
   for (const each of packed) {
     const reference = word(words, each.name);
     const value = unpack(each, reference, words);

@@ -10,8 +10,8 @@ export interface Clock {
   every(periodMs: number, callback: () => void): () => void;
 }
 
-/** setTimeout takes no more and fires at once beyond it. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+/** Node's timers take no more, 24.8 days, and fire at once beyond it. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -19,7 +19,7 @@ export const systemClock: Clock = {
   after(delayMs, callback) {
     let timer: NodeJS.Timeout;
     const wait = (leftMs: number): void => {
-      const stepMs = Math.min(leftMs, MAX_TIMEOUT_MS);
+      const stepMs = Math.min(leftMs, MAX_TIMER_MS);
       timer = setTimeout(() => (leftMs > stepMs ? wait(leftMs - stepMs) : callback()), stepMs);
       timer.unref();
     };
@@ -27,7 +27,7 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   every(periodMs, callback) {
-    const timer = setInterval(callback, Math.min(periodMs, MAX_TIMEOUT_MS));
+    const timer = setInterval(callback, Math.min(periodMs, MAX_TIMER_MS));
     timer.unref();
     return () => clearInterval(timer);
   },

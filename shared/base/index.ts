@@ -1,5 +1,5 @@
 export { Backoff, type BackoffOptions } from "./backoff.ts";
-export { type Clock, jittered, sleep, systemClock } from "./clock.ts";
+export { type Clock, jittered, MAX_TIMER_MS, sleep, systemClock } from "./clock.ts";
 export { type Deferred, deferred } from "./deferred.ts";
 export {
   ConfigError,

@@ -243,7 +243,10 @@ describe("RFC 9110 10.1.1: Expect", () => {
 describe("RFC 9110 15.2: interim answers", () => {
   test("are passed on with their fields, before the answer", () =>
     withProxy(
-      { answer: () => `HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x\r\n\r\n${ok("x")}` },
+      {
+        answer: () =>
+          `HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x\r\nContent-Length: 5\r\n\r\n${ok("x")}`,
+      },
       async (_, client) => {
         client.head("GET / HTTP/1.1", "Host: a");
         const hints = await client.response();

@@ -66,6 +66,29 @@ describe("a mirrored request", () => {
     });
   });
 
+  test("gives up a copy whose answer takes longer than the route lets, before its head or within its body", async () => {
+    const routes = mirrored(
+      [
+        { ...to("silent"), percent: 100 },
+        { ...to("stuck"), percent: 100 },
+      ],
+      { timeout: { timeoutMs: 100 } },
+    );
+    let closed = 0;
+    const silent: Respond = (_, response) => {
+      response.on("close", () => closed++);
+      return undefined;
+    };
+    const stuck: Respond = (received, response) => {
+      response.writeHead(200, { "content-length": 10 }).write("half");
+      return silent(received, response);
+    };
+    await withRoutes(routes, { a: ok, silent, stuck }, async (proxy) => {
+      assert.equal((await proxy.call("/")).body, "ok");
+      await eventually(() => assert.equal(closed, 2));
+    });
+  });
+
   test("is copied with a chunked body, and not at all when the body is longer than what is kept", async () => {
     const routes = mirrored([{ ...to("shadow"), percent: 100 }]);
     await withRoutes(routes, { a: ok, shadow: ok }, async (proxy, { a, shadow }) => {

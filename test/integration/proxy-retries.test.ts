@@ -240,6 +240,18 @@ describe("a time limit of one try", () => {
     assert.ok((short.last?.attempts ?? 0) <= 3);
   });
 
+  test("of more than Node's timers take is none, as for a connection and for the route", async () => {
+    const app = await application((_, response) => {
+      setTimeout(() => response.end("late"), 50);
+      return undefined;
+    });
+    const timeoutMs = 30 * 24 * 3_600_000;
+    const route = { retry: { perTryTimeoutMs: timeoutMs }, timeout: { timeoutMs } };
+    const policy = { circuitBreaker: { connectTimeoutMs: timeoutMs } };
+    const caller = await proxy({ instances: [app.port], policy, route });
+    assert.equal((await caller.call()).body, "late");
+  });
+
   test("is the end where no retry is left", async () => {
     const app = await application(() => undefined);
     const caller = await proxy({ instances: [app.port], route: { retry: { perTryTimeoutMs: 60 } } });

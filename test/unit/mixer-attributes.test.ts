@@ -78,3 +78,48 @@ test("a row of the client's side is the sender's as the source", () => {
   assert.deepEqual(decodeRow(common, parts, IDENTITY).row.destination, decoded.row.destination);
   assert.throws(() => decodeRow(common, { words, peers: [] }, IDENTITY), /peers 1 of 0/);
 });
+
+test("rows of the same peers share what the peers say, each with its own over it", () => {
+  const words = [
+    "source.labels",
+    "app",
+    "a",
+    "destination.service",
+    "x.other.svc.cluster.local",
+    "source.labels[app]",
+    "b",
+  ];
+  const peers = [
+    {
+      attributes: [
+        { name: 0, stringMap: { words: [1, 2] } },
+        { name: 3, string: 4 },
+      ],
+    },
+  ];
+  const rows = [
+    { peers: 1, attributes: [{ name: 5, string: 6 }] },
+    { peers: 1, outbound: true },
+  ];
+  const batch = ReportBatch.decode(ReportBatch.encode({ words, peers, rows }));
+  const parts = decodeParts(batch);
+  const [inbound, outbound] = batch.rows.map((row) => decodeRow(row, parts, IDENTITY).bag);
+  assert.deepEqual([inbound?.getKey("source.labels", "app"), outbound?.getKey("source.labels", "app")], ["b", "a"]);
+  // Not believed of the side that reports, and none the less there for the rows of the other.
+  assert.equal(inbound?.get("destination.service"), undefined);
+  assert.equal(outbound?.get("destination.service"), "x.other.svc.cluster.local");
+  assert.equal(inbound?.get("source.labels"), outbound?.get("source.labels"));
+});
+
+test("a batch whose every row names one long list of peers' attributes takes no more memory than it is long", () => {
+  const labels = Array.from({ length: 3_000 }, (_, i) => `source.labels[${i}]`);
+  const attributes = labels.map((_, i) => ({ name: i, string: 0 }));
+  const rows = Array.from({ length: 2_000 }, () => ({ peers: 1 }));
+  const batch = ReportBatch.decode(ReportBatch.encode({ words: labels, peers: [{ attributes }], rows }));
+  const parts = decodeParts(batch);
+  const before = process.memoryUsage().heapUsed;
+  const decoded = batch.rows.map((row) => decodeRow(row, parts, IDENTITY));
+  const perRowBytes = (process.memoryUsage().heapUsed - before) / decoded.length;
+  assert.equal(decoded.at(-1)?.bag.getKey("source.labels", "2999"), "source.labels[0]");
+  assert.ok(perRowBytes < 20_000, `${perRowBytes} bytes a row`);
+});

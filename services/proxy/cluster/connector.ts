@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
+import { MAX_TIMER_MS } from "../../../shared/base/index.ts";
 import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
 import type { Peer } from "../stream/record.ts";
 import { encodeHello } from "../tls/hello.ts";
@@ -132,7 +133,7 @@ export class Connector {
     const onError = (error: Error): void => fail("connect-failure", error.message);
     const onClose = (): void => fail("connect-failure", "closed while connecting");
     const timeoutMs = target.timeoutMs ?? this.#options.connectTimeoutMs;
-    const timer = setTimeout(() => fail("connect-timeout", "connect timed out"), timeoutMs);
+    const timer = setTimeout(() => fail("connect-timeout", "connect timed out"), Math.min(timeoutMs, MAX_TIMER_MS));
     const disarm = (): void => {
       clearTimeout(timer);
       socket.off("error", onError);

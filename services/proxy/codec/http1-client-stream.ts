@@ -149,6 +149,8 @@ export class ClientStream implements UpstreamStream {
       this.#switch(response);
     } else if (response.status < 200) {
       removeHopByHop(response.headers);
+      // RFC 9110 8.6: it has no body, whatever it says.
+      response.headers.remove("content-length");
       this.events.onInterim({ status: response.status, headers: response.headers });
     } else {
       this.#begin(response);

@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { detachedText } from "../stream/detached-text.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { ParsedRequest } from "./http1-head.ts";
 
@@ -52,9 +53,10 @@ export class TargetReader {
     const host = values[at] ?? "";
     if (host === this.#lastHost && host !== "") return this.#lastAuthority;
     if (host === "" && mayBeEmpty) return "";
-    const authority = validAuthority(host);
+    const kept = detachedText(host);
+    const authority = validAuthority(kept);
     if (authority === undefined) throw new Http1Error(400, "http1.invalid_host", "invalid Host header");
-    this.#lastHost = host;
+    this.#lastHost = kept;
     this.#lastAuthority = authority;
     return authority;
   }

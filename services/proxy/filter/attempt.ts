@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "../../../shared/base/index.ts";
 import { FAILURE_PENALTY_MS } from "../cluster/balancer-peak-ewma.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ConnectionPool, PoolWaiter } from "../cluster/connection-pool.ts";
@@ -28,7 +29,7 @@ export class Attempt implements PoolWaiter, UpstreamEvents {
     this.#cluster = cluster;
     this.host = host;
     this.#pool = pool;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = Math.min(timeoutMs, MAX_TIMER_MS);
     this.#startedMs = host.latency === undefined ? 0 : performance.now();
     host.activeRequests++;
     cluster.breaker.requests++;

@@ -1,4 +1,4 @@
-import { httpStatusOf } from "../../../shared/base/index.ts";
+import { httpStatusOf, MAX_TIMER_MS } from "../../../shared/base/index.ts";
 import type { FaultAbort, FaultDelay } from "../../../shared/wire/index.ts";
 import { isGrpcContentType } from "../route/request-parts.ts";
 import type { Exchange } from "./exchange.ts";
@@ -8,8 +8,6 @@ import type { Filter } from "./filter.ts";
 const MAX_HEADER_DELAY_MS = 60_000;
 /** Longest delay that is drawn, in means: one request in 22,000 would wait longer. */
 const MAX_MEANS = 10;
-/** Beyond it, Node's timers fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const MESSAGE = "fault filter abort";
 
 /**

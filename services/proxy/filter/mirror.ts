@@ -1,6 +1,8 @@
+import { MAX_TIMER_MS } from "../../../shared/base/index.ts";
+import { DEFAULT_HTTP1 } from "../codec/http1-settings.ts";
 import type { RouteMirror } from "../route/service-route.ts";
 import { RequestRecord } from "../stream/record.ts";
-import type { DownstreamStream, RequestHead } from "../stream/stream.ts";
+import type { DownstreamStream, RequestHead, ResponseHead } from "../stream/stream.ts";
 import { BODY_BUFFER_BYTES, Exchange } from "./exchange.ts";
 import { FilterChain } from "./filter-chain.ts";
 import { RouterFilter } from "./router.ts";
@@ -15,6 +17,9 @@ import { RouterFilter } from "./router.ts";
 /** Envoy's mark on the Host of a copy. */
 const MARK = "-shadow";
 
+/** Of a copy whose route sets no time limit: as long as a client's request may stand still. */
+const PATIENCE_MS = DEFAULT_HTTP1.streamIdleTimeoutMs;
+
 /** The mirrors that get this request: each draws on its own. */
 export function drawMirrors(mirrors: readonly RouteMirror[], random: () => number = Math.random): RouteMirror[] {
   return mirrors.filter(({ percent }) => percent >= 100 || random() * 100 < percent);
@@ -27,8 +32,11 @@ export function sendMirrors(exchange: Exchange, mirrors: readonly RouteMirror[],
   const { servicePort, record } = exchange;
   exchange.onceReceived(BODY_BUFFER_BYTES, (body) => {
     for (const { cluster, head } of copies) {
-      const plan = { cluster, servicePort, timeoutMs, attempts: 0, perTryTimeoutMs: 0 };
-      const nobody = new Nobody(() => copy.onDeadline());
+      const plan = { cluster, servicePort, timeoutMs: 0, attempts: 0, perTryTimeoutMs: 0 };
+      const nobody = new Nobody(timeoutMs > 0 ? timeoutMs : PATIENCE_MS, () => {
+        copy.onDeadline();
+        copy.onReset("timeout");
+      });
       const copy = new Exchange(
         head,
         body.length === 0,
@@ -47,27 +55,34 @@ function copyOf(head: RequestHead): RequestHead {
   return { ...head, authority: `${host}${MARK}${port}`, headers: head.headers.clone(), upgrade: undefined };
 }
 
-/** Takes any answer and wants none. */
+/**
+ * Takes any answer and wants none. Nobody's connection has no idle time, so the time limit is that of the whole answer,
+ * to its end: one that stops half-way would hold its connection for ever.
+ */
 class Nobody implements DownstreamStream {
-  readonly #onDeadline: () => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout;
 
-  constructor(onDeadline: () => void) {
-    this.#onDeadline = onDeadline;
+  constructor(limitMs: number, onOver: () => void) {
+    this.#timer = setTimeout(onOver, Math.min(limitMs, MAX_TIMER_MS)).unref();
   }
 
-  setDeadline(afterMs: number): void {
-    clearTimeout(this.#timer);
-    if (afterMs !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(this.#onDeadline, afterMs);
-  }
-
+  setDeadline(): void {}
   sendInterim(): void {}
-  sendHead(): void {}
-  sendData(): boolean {
+
+  sendHead(_head: ResponseHead, end: boolean): void {
+    if (end) clearTimeout(this.#timer);
+  }
+
+  sendData(_chunk: Buffer, end: boolean): boolean {
+    if (end) clearTimeout(this.#timer);
     return true;
   }
+
   flush(): void {}
   pause(): void {}
   resume(): void {}
-  reset(): void {}
+
+  reset(): void {
+    clearTimeout(this.#timer);
+  }
 }

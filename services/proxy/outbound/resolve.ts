@@ -7,6 +7,7 @@ import type { HostBook } from "../mesh/host-book.ts";
 import { portOf, type ServiceSnapshot } from "../mesh/service-snapshot.ts";
 import { splitAuthority } from "../route/authority.ts";
 import type { HostTable } from "../route/host-table.ts";
+import { detachedText } from "../stream/detached-text.ts";
 import { UNKNOWN_PEER } from "../stream/record.ts";
 
 /** Finds the route of a request to a known service; answers the exchange itself when there is none. */
@@ -67,10 +68,11 @@ export class ResolveFilter implements Filter {
   #nameOf(authority: string): NamedHost {
     const known = this.#named.get(authority);
     if (known !== undefined) return known;
-    const { host, port } = splitAuthority(authority);
+    const kept = detachedText(authority);
+    const { host, port } = splitAuthority(kept);
     const named: NamedHost = { service: resolveHost(host, this.#options.namespace), port };
     if (this.#named.size >= MAX_NAMED_HOSTS) this.#named.clear();
-    this.#named.set(authority, named);
+    this.#named.set(kept, named);
     return named;
   }
 

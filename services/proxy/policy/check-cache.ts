@@ -1,5 +1,6 @@
 import { GRPC_OK, LruMap } from "../../../shared/base/index.ts";
 import type { ReferencedAttribute } from "../../../shared/wire/index.ts";
+import { detachedText } from "../stream/detached-text.ts";
 import type { AttributeReader } from "./attribute-reader.ts";
 import { attributeText } from "./attribute-text.ts";
 
@@ -91,7 +92,7 @@ export class CheckCache {
     const key = signature(this.#shapeOf(scope, validity.referenced), read);
     // The answer speaks of other values than this request has: Mixer and proxy disagree, so nothing is kept.
     if (key === undefined || key.length > MAX_SIGNATURE_CHARS) return;
-    this.#entries.set(key, { answer, expiresMs: nowMs + validity.validMs, usesLeft: validity.validUses });
+    this.#entries.set(detachedText(key), { answer, expiresMs: nowMs + validity.validMs, usesLeft: validity.validUses });
   }
 
   #shapeOf(scope: CheckScope, referenced: readonly ReferencedAttribute[]): Shape {

@@ -1,4 +1,5 @@
 import type { AttributeValue } from "../../../shared/model/index.ts";
+import { detachedText } from "../stream/detached-text.ts";
 import type { CompiledSide, RowShape } from "./compiled-plan.ts";
 import { keyOf, type Reported, valuesOf } from "./pair-keys.ts";
 
@@ -150,7 +151,7 @@ export class RowTable<R extends Reported> {
         firstMs: nowMs,
         lastMs: nowMs,
       };
-      pair.rows.set(key, row);
+      pair.rows.set(detachedText(key), row);
       this.#merged++;
     }
     row.count++;
@@ -207,14 +208,11 @@ function addTo(merged: MergedSum, bounds: readonly number[], value: number): voi
   merged.buckets[bucket] = (merged.buckets[bucket] ?? 0) + 1;
 }
 
-/** Strings shorter than this are copies anyway. */
-const MIN_PART_CHARS = 13;
-
-/** A value cut out of a message's head would keep all of the head as long as the row waits. */
+/** For as long as the row waits. */
 function detached(values: (AttributeValue | undefined)[]): Values {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    if (typeof value === "string" && value.length >= MIN_PART_CHARS) values[i] = ` ${value}`.slice(1);
+    if (typeof value === "string") values[i] = detachedText(value);
   }
   return values;
 }

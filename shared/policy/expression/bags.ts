@@ -1,14 +1,19 @@
 import { formatReference } from "../../model/index.ts";
 import type { AttributeBag, ReferenceText, Value, ValueMap } from "./types.ts";
 
+/** What a bag asks for its values: a map, or whatever stands for one. */
+interface Lookup {
+  get(reference: ReferenceText): Value | undefined;
+}
+
 /**
  * A bag over values by attribute reference, as they come from the wire: `request.path`, whole maps, and single keys of
  * maps (`request.headers[x-user]`). Single keys count over a whole map.
  */
 export class MapBag implements AttributeBag {
-  readonly #values: ReadonlyMap<ReferenceText, Value>;
+  readonly #values: Lookup;
 
-  constructor(values: ReadonlyMap<ReferenceText, Value>) {
+  constructor(values: Lookup) {
     this.#values = values;
   }
 
