@@ -30,6 +30,8 @@ export class HostTable<T> {
   readonly #entries: readonly HostEntry<T>[];
   readonly #hosts = new Map<string, HostPorts<T>>();
   readonly #suffixes = new Map<string, HostPorts<T>>();
+  /** Characters of the longest key in `#suffixes`. */
+  #longestSuffix = 0;
   readonly #everything: HostPorts<T> = { any: undefined, byPort: undefined };
 
   /** Of patterns that mean the same, the first stands. Throws on one that cannot be read. */
@@ -65,8 +67,9 @@ export class HostTable<T> {
   }
 
   #bySuffix(host: string, port: number): HostEntry<T> | undefined {
-    // The star stands for one character at least; what follows it begins with a dot or a dash.
-    for (let at = 1; at < host.length; at++) {
+    // The star stands for one character at least; what follows it begins with a dot or a dash. Before the longest there
+    // is nothing to find, however long a host a client makes up.
+    for (let at = Math.max(1, host.length - this.#longestSuffix); at < host.length; at++) {
       const code = host.charCodeAt(at);
       if (code !== DOT && code !== DASH) continue;
       const found = entryFor(this.#suffixes.get(host.slice(at)), port);
@@ -91,6 +94,7 @@ export class HostTable<T> {
 
   #portsOf({ name, suffix }: HostPattern): HostPorts<T> {
     if (suffix === "") return this.#everything;
+    this.#longestSuffix = Math.max(this.#longestSuffix, suffix?.length ?? 0);
     const [names, key] = suffix === undefined ? [this.#hosts, name] : [this.#suffixes, suffix];
     const ports: HostPorts<T> = names.get(key) ?? { any: undefined, byPort: undefined };
     names.set(key, ports);
