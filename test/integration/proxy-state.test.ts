@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -44,6 +44,15 @@ describe("the state folder", () => {
     const saved: unknown = JSON.parse(await readFile(join(folder, "tables.json"), "utf8"));
     return (saved as { key: string }[]).map(({ key }) => key).sort();
   };
+
+  test("is as good as none when it cannot be read", async () => {
+    for (const content of ["", "null", "{}", "[null]"]) {
+      await writeFile(join(folder, "tables.json"), content);
+      const table = await follower();
+      assert.equal(await new StateStore(folder, [table], silentLog).load(), 0, content);
+      table.close();
+    }
+  });
 
   test("does not have a proxy follow for ever what it once followed", async () => {
     const earlier = await follower();

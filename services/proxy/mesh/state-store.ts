@@ -45,22 +45,14 @@ export class StateStore {
 
   /** Seeds the followers; how many keys were known. */
   async load(): Promise<number> {
-    let saved: SavedKey[];
     try {
-      saved = JSON.parse(await readFile(this.#file, "utf8")) as SavedKey[];
+      this.#seed(JSON.parse(await readFile(this.#file, "utf8")) as SavedKey[]);
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) {
         this.#log.warn({ reason: errorMessage(error) }, "the saved tables are not used");
       }
-      return 0;
     }
-    const followers = new Map(this.#followers.map((follower) => [follower.table as string, follower]));
-    for (const { table, key, epoch, sequence, value } of saved) {
-      const bytes = value === undefined ? undefined : Buffer.from(value, "base64");
-      const follow = followers.get(table)?.seed(key, bytes, epoch, sequence);
-      if (follow !== undefined) this.#restored.add(follow);
-    }
-    return saved.length;
+    return this.#restored.size;
   }
 
   start(clock: Clock): void {
@@ -70,6 +62,15 @@ export class StateStore {
   async stop(): Promise<void> {
     for (const stop of this.#stopTimers.splice(0)) stop();
     await this.#save();
+  }
+
+  #seed(saved: readonly SavedKey[]): void {
+    const followers = new Map(this.#followers.map((follower) => [follower.table as string, follower]));
+    for (const { table, key, epoch, sequence, value } of saved) {
+      const bytes = value === undefined ? undefined : Buffer.from(value, "base64");
+      const follow = followers.get(table)?.seed(key, bytes, epoch, sequence);
+      if (follow !== undefined) this.#restored.add(follow);
+    }
   }
 
   #letGo(): void {
