@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
-import type { FollowedKey, TableFollower } from "../../../shared/bus/index.ts";
+import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
 import type { Table } from "../../../shared/wire/index.ts";
 import { IDLE_MS } from "./directory.ts";
@@ -33,7 +33,7 @@ export class StateStore {
   readonly #log: Logger;
   #saved = "";
   #saving: Promise<void> = Promise.resolve();
-  readonly #restored = new Set<FollowedKey>();
+  readonly #restored = new Set<Follow>();
   #stopTimers: (() => void)[] = [];
 
   constructor(dir: string, followers: readonly TableFollower[], log: Logger) {
@@ -74,7 +74,7 @@ export class StateStore {
   }
 
   #letGo(): void {
-    for (const key of this.#restored) key.close();
+    for (const follow of this.#restored) if (!follow.used) follow.destroy();
     this.#restored.clear();
   }
 
