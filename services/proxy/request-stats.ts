@@ -35,7 +35,13 @@ type Pairs = WeakMap<Peer, WeakMap<Peer, SeriesByAnswer>>;
 
 export class RequestStats {
   readonly #series = new Map<string, Series>();
+  readonly #maxSeries: number;
   readonly #pairs: Readonly<Record<RequestRecord["side"], Pairs>> = { inbound: new WeakMap(), outbound: new WeakMap() };
+
+  /** `maxSeries`: default 1000. */
+  constructor(maxSeries = MAX_SERIES) {
+    this.#maxSeries = maxSeries;
+  }
 
   /** On the request path. */
   count(record: RequestRecord): void {
@@ -112,7 +118,7 @@ export class RequestStats {
 
   /** `other`: the labels to count under when there are too many. */
   #seriesOf(wanted: string, other: (labels: string) => string): Series {
-    const isKnown = this.#series.size < MAX_SERIES || this.#series.has(wanted);
+    const isKnown = this.#series.size < this.#maxSeries || this.#series.has(wanted);
     const labels = isKnown ? wanted : other(wanted);
     let series = this.#series.get(labels);
     if (series === undefined) {

@@ -10,9 +10,9 @@ export class Share {
     this.count = count;
   }
 
-  /** The parts add up to the total, unless that is less than one for each: nobody is left with nothing. */
+  /** The parts add up to the total, unless that is less than one for each: of something, nobody is left with nothing. */
   part(total: number): number {
-    if (total === Number.POSITIVE_INFINITY) return total;
+    if (total === 0 || total === Number.POSITIVE_INFINITY) return total;
     const rest = total % this.count;
     return Math.max(1, (total - rest) / this.count + (this.#index < rest ? 1 : 0));
   }

@@ -40,7 +40,7 @@ export class Follow implements FollowedKey {
   readonly #onDestroy: () => void;
   readonly #listeners = new Set<() => void>();
   readonly #waiters = new Set<Deferred<void>>();
-  #users = 1;
+  #users = 0;
   #destroyed = false;
   #state: FollowState = "loading";
   #value: Uint8Array | undefined;
@@ -61,6 +61,11 @@ export class Follow implements FollowedKey {
     this.#source = source;
     this.key = key;
     this.#onDestroy = onDestroy;
+  }
+
+  /** Whether anybody lives by it: a value from before may be kept for whoever asks for it. */
+  get used(): boolean {
+    return this.#users > 0;
   }
 
   get state(): FollowState {

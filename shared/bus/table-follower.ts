@@ -78,19 +78,15 @@ export class TableFollower implements FollowedTable {
   }
 
   follow(key: string): Follow {
-    const present = this.#follows.get(key);
-    if (present !== undefined) {
-      present.retain();
-      return present;
-    }
-    const follow = this.#create(key);
+    const follow = this.#follows.get(key) ?? this.#create(key);
+    follow.retain();
     follow.start();
     return follow;
   }
 
   /**
-   * What is known from before (undefined: that there is no such key), to serve until the bus says something newer; its
-   * user closes it like any other.
+   * What is known from before (undefined: that there is no such key), to serve until the bus says something newer.
+   * Nobody uses it yet; whoever never will has to destroy it.
    */
   seed(key: string, value: Uint8Array | undefined, epoch: number, sequence: number): Follow {
     const follow = this.#follows.get(key) ?? this.#create(key);
@@ -106,10 +102,11 @@ export class TableFollower implements FollowedTable {
   }
 
   #create(key: string): Follow {
-    const sync = this.#bus.serve(this.#bus.subjects.sync(this.#options.table, key), () => ({
-      type: SyncReply,
-      value: { role: this.#options.role ?? "proxy", name: this.#options.name ?? this.#bus.name, ...follow.applied },
-    }));
+    const { role = "proxy", name = this.#bus.name } = this.#options;
+    // Who does not live by the key has nothing to apply, and must not be waited for.
+    const sync = this.#bus.serve(this.#bus.subjects.sync(this.#options.table, key), () =>
+      follow.used ? { type: SyncReply, value: { role, name, ...follow.applied } } : undefined,
+    );
     const follow: Follow = new Follow(this.#source, key, () => {
       sync.close();
       this.#follows.delete(key);

@@ -123,6 +123,11 @@ test("followers tell what they have applied", async () => {
     return found;
   });
   assert.deepEqual(answers.map(({ revision }) => revision).sort(), [0, 7]);
+  const kept = await follower("service");
+  kept.seed("default.reviews", bytes("old"), 1, 1);
+  await kept.follow("default.other").ready(1_000);
+  const after = await operator.gather(subject, SyncRequest, {}, SyncReply, { quietMs: 200, maxMs: 500 });
+  assert.equal(after.length, 2, "who only keeps a value for somebody says nothing");
 });
 
 test("a value that does not decode is refused and the last good one stays", async () => {

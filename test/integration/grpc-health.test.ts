@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
+import { Cluster } from "../../services/proxy/cluster/cluster.ts";
+import { Connector } from "../../services/proxy/cluster/connector.ts";
 import { GrpcProbe } from "../../services/proxy/cluster/grpc-probe.ts";
+import { Host } from "../../services/proxy/cluster/host.ts";
+import { DEFAULT_HTTP1 } from "../../services/proxy/codec/http1-settings.ts";
 import { HealthProbe } from "../../services/proxy/health-probe.ts";
+import { grpcHealthStack } from "../../services/proxy/inbound/stack.ts";
+import { createOutboundListener } from "../../services/proxy/outbound/listener.ts";
+import { UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { systemClock } from "../../shared/base/index.ts";
 import { EndpointSet, tableKey } from "../../shared/wire/index.ts";
 import { Application } from "../harness/application.ts";
@@ -16,6 +23,7 @@ import {
 } from "../harness/grpc-health-server.ts";
 import { consistently, eventually, FakeClock, freePort } from "../harness/index.ts";
 import { proxyFixture } from "../harness/proxy-fixture.ts";
+import { RawClient } from "../harness/raw-client.ts";
 import { type Sidecar, type SidecarMesh, startSidecarMesh } from "../harness/sidecars.ts";
 
 const { proxy, cleanUp } = proxyFixture();
@@ -246,6 +254,42 @@ describe("gRPC health checks through a sidecar", () => {
     server.answer = SERVING;
     await becomes(200);
   });
+});
+
+test("a sidecar puts no more than a hundred questions to its application at a time, whoever asks", async () => {
+  const server = await health();
+  server.answer = undefined;
+  const connector = new Connector({
+    connectTimeoutMs: 1_000,
+    self: UNKNOWN_PEER,
+    limits: DEFAULT_HTTP1,
+    identity: () => undefined,
+    verify: () => ({ error: "not used" }),
+  });
+  const cluster = new Cluster("inbound");
+  const ports = new Map([[0, { address: "127.0.0.1", port: server.port, plaintext: true }]]);
+  cluster.update([new Host({ peer: { ...UNKNOWN_PEER, host: "reviews" }, ports, connector })]);
+  const stack = grpcHealthStack({ overload: { active: false }, application: () => cluster });
+  const listener = createOutboundListener(UNKNOWN_PEER, stack, systemClock);
+  const port = await listener.listen("127.0.0.1", 0);
+  cleanUp(() => listener.close());
+  const ask = async (): Promise<RawClient> => {
+    const client = await RawClient.to(port);
+    client.send("GET /grpc.health.v1.Health/Check/ HTTP/1.1\r\nHost: reviews\r\n\r\n");
+    return client;
+  };
+  const waiting = await Promise.all(Array.from({ length: 100 }, ask));
+  await eventually(() => server.connections === 100);
+  const late = await ask();
+  assert.equal((await late.response()).status, 503);
+  assert.equal(server.connections, 100);
+  late.close();
+  for (const client of waiting) client.close();
+  await eventually(() => server.connections === 0);
+  server.answer = SERVING;
+  const next = await ask();
+  assert.equal((await next.response()).status, 200);
+  next.close();
 });
 
 describe("a health URL", () => {

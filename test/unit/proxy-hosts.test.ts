@@ -90,7 +90,7 @@ test("of patterns that mean the same, the first stands", () => {
 });
 
 test("a pattern that no host could be compared with is refused", () => {
-  for (const pattern of ["", "a.*.com", "**", "*com", "*.*", "a*", "host:0", "host:65536", ".", ":80"]) {
+  for (const pattern of ["", "a.*.com", "**", "*com", "*.*", "a*", "host:0", "host:65536", ".", ":80", "*.", "*.:80"]) {
     assert.throws(() => new HostTable([[pattern, 1]]), /write a host, \*\.suffix or \*/, pattern);
   }
 });

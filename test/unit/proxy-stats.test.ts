@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { redacted } from "../../services/proxy/admin/redact.ts";
+import { StatsPage } from "../../services/proxy/admin/stats-page.ts";
+import type { PlaneViewName, PlaneViews } from "../../services/proxy/plane/data-plane.ts";
 import { RequestStats } from "../../services/proxy/request-stats.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { type Peer, RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
+import { Metrics } from "../../shared/obs/index.ts";
 
 const caller: Peer = { ...UNKNOWN_PEER, workload: "caller-v1", namespace: "default" };
 const reviews: Peer = { ...UNKNOWN_PEER, service: "reviews", host: "reviews.default.svc.cluster.local" };
@@ -74,6 +77,22 @@ describe("the metrics of requests", () => {
       [10],
     );
     assert.ok(!outside.text().includes("example"));
+  });
+
+  test("of several processes show every series of each, whoever is asked first", async () => {
+    const processes = ["a", "b"].map((prefix) => {
+      const stats = new RequestStats();
+      for (let n = 0; n < 700; n++) stats.count(record({ ...reviews, workload: `${prefix}${n}` }));
+      return stats.figures();
+    });
+    for (const order of [processes, processes.toReversed()]) {
+      const show = async <N extends PlaneViewName>(name: N): Promise<PlaneViews[N]> => {
+        const views: Partial<PlaneViews> = { figures: { requests: order.flat(), processes: [] } };
+        return views[name] as PlaneViews[N];
+      };
+      const page = await new StatsPage(new Metrics("proxy"), { show }).prometheus();
+      assert.equal(values(page, "istio_requests_total").length, 1_400);
+    }
   });
 
   test("take what a peer says of itself as text, and not too much of it", () => {

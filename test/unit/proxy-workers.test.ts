@@ -5,7 +5,7 @@ import { compilePolicy } from "../../services/proxy/cluster/cluster-policy.ts";
 import { partOfBucket, TokenBucket } from "../../services/proxy/filter/token-bucket.ts";
 import type { ClusterView, HostView, ServiceView } from "../../services/proxy/plane/views.ts";
 import { RequestStats } from "../../services/proxy/request-stats.ts";
-import { Share } from "../../services/proxy/share.ts";
+import { Share, WHOLE } from "../../services/proxy/share.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { AppliedBoard } from "../../services/proxy/workers/applied-board.ts";
@@ -45,6 +45,17 @@ describe("limits of a proxy", () => {
       [1, 1, 1, 1],
     );
     assert.equal(new Share(1, 3).part(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+  });
+
+  test("of nothing are nothing, in one process and in several", () => {
+    for (const share of [WHOLE, new Share(0, 3)]) {
+      assert.equal(share.part(0), 0);
+      const bucket = new TokenBucket(
+        partOfBucket({ maxTokens: 0, tokensPerFill: 1, fillIntervalMs: 100 }, share),
+        new FakeClock(),
+      );
+      assert.equal(bucket.take(), false, "a rate of no tokens lets nothing through");
+    }
   });
 
   test("of a cluster leave alone what is of each connection", () => {

@@ -23,7 +23,10 @@ export interface InboundOptions {
 }
 
 /** The way of a question how the application does. It is no request to it: nothing is counted, and no rule asked. */
-export function grpcHealthStack({ overload, application }: InboundOptions): readonly Filter[] {
+export function grpcHealthStack({
+  overload,
+  application,
+}: Pick<InboundOptions, "overload" | "application">): readonly Filter[] {
   return [new OverloadFilter(overload), new GrpcHealthFilter(application)];
 }
 

@@ -13,7 +13,8 @@ import type { ServiceSnapshot } from "./service-snapshot.ts";
 export const HOLD_MS = 1_000;
 /** Names that do not exist are asked for again after this, and forgotten when unused this long. */
 const NEGATIVE_MS = 5_000;
-const IDLE_MS = 600_000;
+/** How long what nobody uses is followed. */
+export const IDLE_MS = 600_000;
 const SWEEP_MS = 1_000;
 /** Names come from requests: more than these are not followed. */
 const MAX_ENTRIES = 10_000;

@@ -40,13 +40,16 @@ export class PlanBook<C> {
     this.#default = this.#follow(DEFAULT_PLAN);
   }
 
-  /** Resolves once the default plan is known. Throws TimeoutError. */
-  ready(timeoutMs: number): Promise<void> {
-    return this.#default.ready(timeoutMs);
-  }
-
-  get loaded(): boolean {
-    return this.#entries.get(DEFAULT_PLAN) !== undefined;
+  /** Resolves once there is a default plan. That there is none yet, as before Mixer has first led, is no answer. */
+  ready(): Promise<void> {
+    if (this.#hasDefault) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = this.#default.onChange(() => {
+        if (!this.#hasDefault) return;
+        stop();
+        resolve();
+      });
+    });
   }
 
   /** The plan for requests to a service; starts to follow it. The same object always stands for the same service. */
@@ -65,6 +68,10 @@ export class PlanBook<C> {
     const key = tableKey(namespace, service);
     const follow = this.#follows.get(key) ?? this.#follow(key);
     await follow.ready(timeoutMs).catch(() => undefined);
+  }
+
+  get #hasDefault(): boolean {
+    return this.#entries.has(DEFAULT_PLAN);
   }
 
   #follow(key: string): FollowedKey {

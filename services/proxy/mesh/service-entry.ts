@@ -63,6 +63,8 @@ export class ServiceEntry {
   #shards: FollowedKey[] = [];
   #dependencies = new Set<ServiceEntry>();
   #unsubscribe: (() => void)[] = [];
+  /** Keys may be followed on by others: what they tell is none of a closed entry's business. */
+  readonly #stopListening: (() => void)[] = [];
   #config: ServiceConfig | undefined;
   #snapshot: ServiceSnapshot | undefined;
   #rebuilding = false;
@@ -72,7 +74,7 @@ export class ServiceEntry {
     this.name = name;
     this.#deps = deps;
     this.follow = deps.services.follow(tableKey(namespace, name));
-    this.follow.onChange(() => this.#onConfig());
+    this.#stopListening.push(this.follow.onChange(() => this.#onConfig()));
     this.#onConfig();
   }
 
@@ -125,6 +127,7 @@ export class ServiceEntry {
   }
 
   close(): void {
+    for (const stop of this.#stopListening) stop();
     this.follow.close();
     for (const shard of this.#shards) shard.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
@@ -154,7 +157,7 @@ export class ServiceEntry {
     for (const removed of this.#shards.splice(count)) removed.close();
     while (this.#shards.length < count) {
       const shard = this.#deps.endpoints.follow(tableKey(this.namespace, this.name, String(this.#shards.length)));
-      shard.onChange(() => this.#onEndpoints());
+      this.#stopListening.push(shard.onChange(() => this.#onEndpoints()));
       this.#shards.push(shard);
     }
     this.#onEndpoints();

@@ -1,9 +1,10 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
-import type { TableFollower } from "../../../shared/bus/index.ts";
+import type { Follow, TableFollower } from "../../../shared/bus/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
 import type { Table } from "../../../shared/wire/index.ts";
+import { IDLE_MS } from "./directory.ts";
 
 /** How often what changed is written. */
 const SAVE_MS = 1_000;
@@ -22,7 +23,8 @@ const ABSENCE_COUNTS: Table = "hosts";
 
 /**
  * What this proxy follows, kept on disk: a restarted proxy serves from it until the bus has something newer, so that
- * it needs neither bus nor control plane to come back. A file that cannot be read is as good as none.
+ * it needs neither bus nor control plane to come back. What nobody has asked for by then is let go after a while, as what
+ * nobody uses is. A file that cannot be read is as good as none.
  */
 export class StateStore {
   readonly #file: string;
@@ -31,7 +33,8 @@ export class StateStore {
   readonly #log: Logger;
   #saved = "";
   #saving: Promise<void> = Promise.resolve();
-  #stopTimer: () => void = () => {};
+  readonly #restored = new Set<Follow>();
+  #stopTimers: (() => void)[] = [];
 
   constructor(dir: string, followers: readonly TableFollower[], log: Logger) {
     this.#dir = dir;
@@ -42,30 +45,37 @@ export class StateStore {
 
   /** Seeds the followers; how many keys were known. */
   async load(): Promise<number> {
-    let saved: SavedKey[];
     try {
-      saved = JSON.parse(await readFile(this.#file, "utf8")) as SavedKey[];
+      this.#seed(JSON.parse(await readFile(this.#file, "utf8")) as SavedKey[]);
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) {
         this.#log.warn({ reason: errorMessage(error) }, "the saved tables are not used");
       }
-      return 0;
     }
-    const followers = new Map(this.#followers.map((follower) => [follower.table as string, follower]));
-    for (const { table, key, epoch, sequence, value } of saved) {
-      const bytes = value === undefined ? undefined : Buffer.from(value, "base64");
-      followers.get(table)?.seed(key, bytes, epoch, sequence);
-    }
-    return saved.length;
+    return this.#restored.size;
   }
 
   start(clock: Clock): void {
-    this.#stopTimer = clock.every(SAVE_MS, () => void this.#save());
+    this.#stopTimers = [clock.every(SAVE_MS, () => void this.#save()), clock.after(IDLE_MS, () => this.#letGo())];
   }
 
   async stop(): Promise<void> {
-    this.#stopTimer();
+    for (const stop of this.#stopTimers.splice(0)) stop();
     await this.#save();
+  }
+
+  #seed(saved: readonly SavedKey[]): void {
+    const followers = new Map(this.#followers.map((follower) => [follower.table as string, follower]));
+    for (const { table, key, epoch, sequence, value } of saved) {
+      const bytes = value === undefined ? undefined : Buffer.from(value, "base64");
+      const follow = followers.get(table)?.seed(key, bytes, epoch, sequence);
+      if (follow !== undefined) this.#restored.add(follow);
+    }
+  }
+
+  #letGo(): void {
+    for (const follow of this.#restored) if (!follow.used) follow.destroy();
+    this.#restored.clear();
   }
 
   #save(): Promise<void> {

@@ -44,8 +44,8 @@ export class StatusPublisher {
   status(): Input<typeof ProxyStatus> {
     const applied: AppliedKeyInput[] = [];
     for (const follower of this.#options.followers) {
-      for (const { key, value, sequence, applied: state } of follower.followed) {
-        if (value === undefined) continue;
+      for (const { key, used, value, sequence, applied: state } of follower.followed) {
+        if (!used || value === undefined) continue;
         applied.push({
           table: follower.table,
           key,

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from "../../../shared/base/index.ts";
+import type { Clock } from "../../../shared/base/index.ts";
 import type { Requester } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
 import type { Plan, ProxyIdentity } from "../../../shared/wire/index.ts";
@@ -31,7 +31,7 @@ import { Tracer } from "../trace/tracer.ts";
 import type { DataPlane, PlaneViewName, PlaneViews } from "./data-plane.ts";
 import { clusterView, listenerView, serviceView } from "./views.ts";
 
-/** How long a start waits for one answer about a plan before it asks again. */
+/** How long a start waits for the plan of the proxy's own service: until it is known, the default one holds. */
 const PLAN_WAIT_MS = 2_000;
 
 export interface LocalPlaneOptions {
@@ -159,9 +159,8 @@ export class LocalPlane implements DataPlane {
 
   /** A new proxy must not say that nothing is to be checked before it knows; a restarted one has its tables. */
   async #learnPlans(book: PlanBook<CompiledReportPlan<RequestRecord>>): Promise<void> {
-    const { config, clock } = this.#options;
-    const { namespace, service } = config;
-    while (!book.loaded) await book.ready(PLAN_WAIT_MS).catch(() => sleep(clock, 100));
+    const { namespace, service } = this.#options.config;
+    await book.ready();
     await book.settled(namespace, service, PLAN_WAIT_MS);
     this.#directory.pin(namespace, service);
   }

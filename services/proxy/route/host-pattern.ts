@@ -25,7 +25,8 @@ export function parseHostPattern(given: string): HostPattern {
   const { host, port } = splitAuthority(given);
   const name = comparableHost(host);
   const suffix = name.startsWith("*") ? name.slice(1) : undefined;
-  const isGood = suffix === undefined ? name !== "" && !name.includes("*") : /^(?:[.-][^*]+)?$/.test(suffix);
+  // Without the dot of the root "*." would be "*": half of a pattern must not mean every host.
+  const isGood = suffix === undefined ? name !== "" && !name.includes("*") : host === "*" || /^[.-][^*]+$/.test(suffix);
   if (!isGood || port === 0 || (port ?? 0) > MAX_PORT) {
     throw new Error(`host ${JSON.stringify(given)}: write a host, *.suffix or *, each with or without :port`);
   }
