@@ -21,11 +21,14 @@ import { Registrar } from "./registration.ts";
 import { registrationOf, selfPeer } from "./self-peer.ts";
 import { WHOLE } from "./share.ts";
 import { WorkerPool } from "./workers/pool.ts";
+import type { Environment } from "./workers/worker-process.ts";
 
 const VERSION = "0.1.0";
 
 export interface ProxyDeps {
   readonly clock?: Clock;
+  /** What worker processes inherit of; default: nothing. */
+  readonly environment?: Environment;
 }
 
 /**
@@ -33,12 +36,13 @@ export interface ProxyDeps {
  * carries the requests is its data plane: in this process, or in as many workers as the settings ask for.
  */
 export function buildProxy(config: ProxyConfig, deps: ProxyDeps = {}): App {
-  return new ProxyApp(config, deps.clock ?? systemClock);
+  return new ProxyApp(config, deps);
 }
 
 class ProxyApp implements App {
   readonly #config: ProxyConfig;
   readonly #clock: Clock;
+  readonly #environment: Environment;
   readonly #log;
   readonly #logLevel: LogLevel;
   readonly #metrics = new Metrics("proxy");
@@ -57,7 +61,8 @@ class ProxyApp implements App {
   #started = false;
   #stopping = false;
 
-  constructor(config: ProxyConfig, clock: Clock) {
+  constructor(config: ProxyConfig, { clock = systemClock, environment = {} }: ProxyDeps) {
+    this.#environment = environment;
     this.#config = config;
     this.#clock = clock;
     this.#startedMs = clock.now();
@@ -135,7 +140,7 @@ class ProxyApp implements App {
       metrics: this.#metrics,
     };
     if (this.#config.concurrency === 1) return new LocalPlane({ ...parts, share: WHOLE });
-    return new WorkerPool({ ...parts, logLevel: this.#logLevel });
+    return new WorkerPool({ ...parts, environment: this.#environment, logLevel: this.#logLevel });
   }
 
   #openBus(suffix: string): Bus {

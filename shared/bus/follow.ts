@@ -113,8 +113,13 @@ export class Follow implements FollowedKey {
   }
 
   close(): void {
-    this.#users--;
-    if (this.#users <= 0) this.destroy();
+    this.release();
+    if (!this.used) this.destroy();
+  }
+
+  /** Ends one user's interest, but not the following: whoever keeps it so has to destroy it if nobody uses it again. */
+  release(): void {
+    this.#users = Math.max(0, this.#users - 1);
   }
 
   /** One user more. An absent key is asked for again when the answer is older than 5 s. */

@@ -128,6 +128,13 @@ test("followers tell what they have applied", async () => {
   await kept.follow("default.other").ready(1_000);
   const after = await operator.gather(subject, SyncRequest, {}, SyncReply, { quietMs: 200, maxMs: 500 });
   assert.equal(after.length, 2, "who only keeps a value for somebody says nothing");
+  const released = kept.follow("default.reviews");
+  released.release();
+  const without = await operator.gather(subject, SyncRequest, {}, SyncReply, { quietMs: 200, maxMs: 500 });
+  assert.equal(without.length, 2, "nor who keeps it after its last user has gone");
+  assert.equal(kept.follow("default.reviews"), released);
+  const again = await operator.gather(subject, SyncRequest, {}, SyncReply, { quietMs: 200, maxMs: 500 });
+  assert.equal(again.length, 3);
 });
 
 test("a value that does not decode is refused and the last good one stays", async () => {

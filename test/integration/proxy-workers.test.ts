@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type RequestOptions, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
@@ -554,7 +555,11 @@ describe("a proxy process of several workers", () => {
   test("has no worker that outlives it", async () => {
     const { child, ports } = await spawn();
     const workers = await workersOf(ports["admin"] ?? 0);
-    assert.ok(workers.every(({ pid }) => isAlive(pid)));
+    assert.equal(workers.length, 2);
+    for (const { pid } of workers) {
+      assert.ok(isAlive(pid));
+      assert.doesNotMatch(readFileSync(`/proc/${pid}/environ`, "utf8"), /NATS_/, "nor any with a login of the bus");
+    }
     await child.kill("SIGKILL");
     await eventually(() => workers.every(({ pid }) => !isAlive(pid)));
   });

@@ -15,7 +15,9 @@ import type { BindOrder } from "./messages.ts";
 
 /** Who takes connections. */
 export interface Taker {
-  /** Resolves when it is taken; rejects when whoever should have taken it is gone. */
+  /** It takes no more, and has none in hand that it has not said so of. */
+  readonly gone: boolean;
+  /** Resolves when it is taken. Rejects when it cannot be, or when whoever should have taken it is gone by then. */
   take(listener: string, socket: Socket): Promise<unknown>;
 }
 
@@ -104,7 +106,13 @@ export class Acceptor {
       // The worker's copy lives on.
       arrival.socket.destroy();
     } catch {
-      this.#arrivals.unshift(arrival);
+      if (taker.gone) {
+        this.leave(taker);
+        this.#arrivals.unshift(arrival);
+      } else {
+        // Whatever it has done with the connection: no other may read on it.
+        arrival.socket.destroy();
+      }
     }
     this.#inHand.delete(arrival);
     if (this.#takers.has(taker)) this.#free.push(taker);

@@ -1,10 +1,10 @@
-import type { AppliedState, FollowedKey } from "../../../shared/bus/index.ts";
-import type { DataTable, DataTables } from "../mesh/tables.ts";
+import type { AppliedState, Follow, TableFollower } from "../../../shared/bus/index.ts";
+import type { DataTable } from "../mesh/tables.ts";
 import type { AppliedBoard } from "./applied-board.ts";
 import type { KeyUpdate } from "./messages.ts";
 
 export interface KeyRelayOptions {
-  readonly tables: DataTables;
+  readonly tables: Readonly<Record<DataTable, TableFollower>>;
   readonly board: AppliedBoard<KeyRelay>;
   tell(update: KeyUpdate): void;
 }
@@ -12,7 +12,7 @@ export interface KeyRelayOptions {
 /** The keys that one worker follows: followed here, and every change told. */
 export class KeyRelay {
   readonly #options: KeyRelayOptions;
-  readonly #keys = new Map<number, { readonly followed: FollowedKey; readonly stop: () => void }>();
+  readonly #keys = new Map<number, { readonly followed: Follow; readonly stop: () => void }>();
 
   constructor(options: KeyRelayOptions) {
     this.#options = options;
@@ -39,12 +39,12 @@ export class KeyRelay {
     if (key !== undefined) this.#options.board.set(key.followed, this, applied);
   }
 
-  /** Tells no more. What was followed still is: whoever takes it closes it. */
-  end(): FollowedKey[] {
+  /** Tells no more. What was followed still is: whoever takes it lets it go. */
+  end(): Follow[] {
     return [...this.#keys.keys()].map((id) => this.#take(id)).filter((key) => key !== undefined);
   }
 
-  #take(id: number): FollowedKey | undefined {
+  #take(id: number): Follow | undefined {
     const key = this.#keys.get(id);
     if (key === undefined) return undefined;
     this.#keys.delete(id);

@@ -4,7 +4,6 @@ import type { Logger, Metrics } from "../../../shared/obs/index.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import type { LogLevel } from "../log-level.ts";
-import type { DataTables } from "../mesh/tables.ts";
 import type { DataPlane, Figures, PlaneViewName, PlaneViews, WorkerView } from "../plane/data-plane.ts";
 import { Acceptor } from "./acceptor.ts";
 import { AppliedBoard } from "./applied-board.ts";
@@ -13,7 +12,7 @@ import { LeftKeys } from "./left-keys.ts";
 import { mergedClusters, mergedListeners, mergedServices } from "./merged-views.ts";
 import { BUS_NAMES, type BusName, type PrimaryNotice, type WorkerViewName, type WorkerViews } from "./messages.ts";
 import { RetiredFigures } from "./retired-figures.ts";
-import { WorkerProcess } from "./worker-process.ts";
+import { WorkerProcess, type WorkerProcessOptions } from "./worker-process.ts";
 
 /*
  * The data plane as several worker processes. Each serves whatever connections it is handed, with its own snapshots,
@@ -33,9 +32,8 @@ const SHOW_MS = 2_000;
 const CLOSE_MS = 10_000;
 const STOP_MS = 5_000;
 
-export interface WorkerPoolOptions {
+export interface WorkerPoolOptions extends Pick<WorkerProcessOptions, "environment" | "tables"> {
   readonly config: ProxyConfig;
-  readonly tables: DataTables;
   readonly bus: Bus;
   readonly telemetryBus: Bus;
   readonly clock: Clock;
@@ -152,10 +150,11 @@ export class WorkerPool implements DataPlane {
   }
 
   async #launch(place: Place): Promise<Record<string, number>> {
-    const { config, tables, clock, logLevel } = this.#options;
+    const { config, environment, tables, clock, logLevel } = this.#options;
     const material = this.#material;
     if (material === undefined) throw new TypeError("a worker needs a certificate");
     const worker = new WorkerProcess({
+      environment,
       tables,
       board: this.#board,
       acceptor: this.#acceptor,
@@ -165,7 +164,7 @@ export class WorkerPool implements DataPlane {
     place.worker = worker;
     place.launchedMs = clock.monotonic();
     const ports = await worker.channel.ask("start", {
-      config: { ...config, natsUser: "", natsPassword: "" },
+      config: { ...config, natsUrl: "", natsUser: "", natsPassword: "" },
       index: place.index,
       logLevel: logLevel.current,
       connected: BUS_NAMES.filter((name) => this.#buses[name].connected),

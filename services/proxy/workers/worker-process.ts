@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import type { Socket } from "node:net";
 import { extname } from "node:path";
-import type { Bus, FollowedKey } from "../../../shared/bus/index.ts";
+import type { Bus, Follow } from "../../../shared/bus/index.ts";
 import { ERROR_CODE_HEADER, ERROR_TEXT_HEADER, TYPE_HEADER } from "../../../shared/bus/index.ts";
 import type { Acceptor, Taker } from "./acceptor.ts";
 import { Channel } from "./channel.ts";
@@ -17,7 +17,11 @@ import type {
   WorkerQuestions,
 } from "./messages.ts";
 
+/** Variables of the primary's environment. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface WorkerProcessOptions extends Pick<KeyRelayOptions, "tables" | "board"> {
+  readonly environment: Environment;
   readonly acceptor: Acceptor;
   readonly buses: Readonly<Record<BusName, Bus>>;
   /** It is gone, whatever the reason, and has said all that it will. */
@@ -39,11 +43,15 @@ export class WorkerProcess implements Taker {
   readonly #keys: KeyRelay;
   readonly #ended: Promise<void>;
 
-  constructor({ tables, board, acceptor, buses, onEnd }: WorkerProcessOptions) {
+  constructor({ environment, tables, board, acceptor, buses, onEnd }: WorkerProcessOptions) {
     this.#keys = new KeyRelay({ tables, board, tell: (update) => this.channel.tell({ type: "key", update }) });
     const file = new URL(`./main${extname(import.meta.url)}`, import.meta.url);
     // Standard output is for the ready line alone.
-    this.#child = fork(file, { serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.#child = fork(file, {
+      env: withoutLogin(environment),
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     this.channel = new Channel({
       post: (message, socket, onFailed) => this.#post(message, socket, onFailed),
       answers: {
@@ -67,6 +75,10 @@ export class WorkerProcess implements Taker {
     });
   }
 
+  get gone(): boolean {
+    return !this.#child.connected;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }
@@ -76,8 +88,8 @@ export class WorkerProcess implements Taker {
     return this.channel.ask("connection", { listener }, socket);
   }
 
-  /** What it followed, once it is gone; whoever takes it closes it. */
-  takeKeys(): FollowedKey[] {
+  /** What it followed, once it is gone; whoever takes it lets it go. */
+  takeKeys(): Follow[] {
     return this.#keys.end();
   }
 
@@ -117,6 +129,11 @@ export class WorkerProcess implements Taker {
       if (error !== null) onFailed(error);
     });
   }
+}
+
+/** A worker has no business on the bus, and its settings come with its start. */
+function withoutLogin(environment: Environment): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("NATS_")));
 }
 
 /** Asks on the bus for a worker, and passes on whatever comes back. */
