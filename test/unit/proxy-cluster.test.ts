@@ -301,7 +301,15 @@ class Waiter implements PoolWaiter {
   }
 }
 
-const SILENT: UpstreamEvents = { onInterim() {}, onHead() {}, onData() {}, onFlush() {}, onDrain() {}, onReset() {} };
+const SILENT: UpstreamEvents = {
+  onInterim() {},
+  onHead() {},
+  onData() {},
+  onFlush() {},
+  onDrain() {},
+  onReset() {},
+  holds: () => false,
+};
 const GET = { method: "GET", authority: "a", scheme: "http", path: "/", headers: new HeaderList() } as const;
 
 function pool(limits = LIMITS) {

@@ -193,6 +193,9 @@ class Answer implements DownstreamStream {
     return true;
   }
   setDeadline(): void {}
+  holds(): boolean {
+    return false;
+  }
   flush(): void {}
   pause(): void {}
   resume(): void {}

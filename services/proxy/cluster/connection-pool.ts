@@ -1,16 +1,17 @@
 import type { Socket } from "node:net";
 import { Http1ClientConnection } from "../codec/http1-client.ts";
 import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
+import type { SocketReader } from "../codec/socket-reader.ts";
 import type { ResetReason } from "../stream/stream.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 
 export interface ConnectEvents {
   /** `expiresMs`: when the identities on the connection lapse, since the Unix epoch; Infinity without any. */
-  onConnected(socket: Socket, expiresMs: number): void;
+  onConnected(socket: Socket, expiresMs: number, reader?: SocketReader): void;
   onFailed(reason: ResetReason, message: string): void;
 }
 
-/** Starts one connection; exactly one of the events follows. */
+/** Starts one connection; exactly one of the events follows. With a reader, the socket is read by that alone. */
 export type Connect = (events: ConnectEvents) => void;
 
 /** Who waits for a connection. */
@@ -92,13 +93,14 @@ export class ConnectionPool {
     this.#connecting++;
     this.#breaker.connections++;
     this.#connect({
-      onConnected: (socket, expiresMs) => {
+      onConnected: (socket, expiresMs, reader) => {
         this.#connecting--;
-        const connection = new Http1ClientConnection(socket, {
+        const options = {
           limits: this.#limits,
-          onIdle: (idle) => this.#release(idle),
-          onClosed: (closed) => this.#forget(closed),
-        });
+          onIdle: (idle: Http1ClientConnection) => this.#release(idle),
+          onClosed: (closed: Http1ClientConnection) => this.#forget(closed),
+        };
+        const connection = new Http1ClientConnection(socket, options, reader);
         connection.expiresMs = expiresMs;
         this.#connections.add(connection);
         this.#release(connection);

@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
 import { MAX_TIMER_MS } from "../../../shared/base/index.ts";
 import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
+import type { SocketReader } from "../codec/socket-reader.ts";
 import type { Peer } from "../stream/record.ts";
 import { encodeHello } from "../tls/hello.ts";
 import { HTTP1 } from "../tls/protocols.ts";
@@ -16,6 +17,8 @@ export interface ConnectTarget extends HostPort {
   readonly protocol?: string | undefined;
   /** Undefined: the connector's own. */
   readonly timeoutMs?: number | undefined;
+  /** Reads the socket instead of `data` events, unless there is TLS on it. */
+  readonly reader?: SocketReader;
 }
 
 /** How long before its identities lapse a connection gets no more requests, at most; else a tenth of what is left. */
@@ -24,6 +27,10 @@ const RETIRE_EARLY_MS = 5_000;
 /** The server closes at the very end: a request that crosses its close would be lost, so the client stops earlier. */
 function retireMs(expiresMs: number, nowMs: number): number {
   return expiresMs - Math.min(RETIRE_EARLY_MS, Math.max(0, expiresMs - nowMs) / 10);
+}
+
+function readBy({ reader }: ConnectTarget): { onread?: SocketReader["onread"] } {
+  return reader === undefined ? {} : { onread: reader.onread };
 }
 
 /** What this proxy shows to others, swapped when its certificate is renewed. */
@@ -68,11 +75,11 @@ export class Connector {
   }
 
   #connectPlain(target: ConnectTarget, events: ConnectEvents): void {
-    const socket = connectTcp({ host: target.address, port: target.port, noDelay: true });
+    const socket = connectTcp({ host: target.address, port: target.port, noDelay: true, ...readBy(target) });
     const failed = this.#guard(socket, target, events);
     socket.once("connect", () => {
       failed.disarm();
-      events.onConnected(socket, Number.POSITIVE_INFINITY);
+      events.onConnected(socket, Number.POSITIVE_INFINITY, target.reader);
     });
   }
 
@@ -118,7 +125,8 @@ export class Connector {
           sourceLabels: { ...self.labels },
         }),
       );
-      events.onConnected(socket, retireMs(Math.min(identity.expiresMs, verdict.expiresMs), Date.now()));
+      const expiresMs = retireMs(Math.min(identity.expiresMs, verdict.expiresMs), Date.now());
+      events.onConnected(socket, expiresMs);
     });
   }
 

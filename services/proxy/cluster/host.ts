@@ -1,3 +1,4 @@
+import { SocketReader } from "../codec/socket-reader.ts";
 import type { Peer } from "../stream/record.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ConnectionPool } from "./connection-pool.ts";
@@ -86,7 +87,8 @@ export class Host {
     const pool = new ConnectionPool(
       (events) => {
         const timeoutMs = this.#breaker.limits.connectTimeoutMs;
-        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs }, events);
+        const reader = new SocketReader();
+        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs, reader }, events);
       },
       this.#breaker,
       this.#connector.limits,

@@ -40,6 +40,10 @@ export class HttpProbe implements UpstreamEvents {
     this.#settle(undefined);
   }
 
+  holds(): boolean {
+    return false;
+  }
+
   onInterim(): void {}
   onData(): void {}
   onFlush(): void {}

@@ -4,6 +4,7 @@ import { ClientStream, type RequestOwner } from "./http1-client-stream.ts";
 import { Http1Error } from "./http1-error.ts";
 import { FieldParser } from "./http1-fields.ts";
 import type { Http1Limits } from "./http1-settings.ts";
+import type { SocketReader } from "./socket-reader.ts";
 
 /** How long before its server would close an idle connection it gets no more requests; or half the time, if shorter. */
 const IDLE_MARGIN_MS = 1_000;
@@ -37,11 +38,13 @@ export class Http1ClientConnection implements RequestOwner {
   /** Until when its server keeps it, less a margin. */
   #keptUntilMs = Number.POSITIVE_INFINITY;
 
-  constructor(socket: Socket, options: Http1ClientOptions) {
+  /** `reader`: of the socket, which then has no `data` events. */
+  constructor(socket: Socket, options: Http1ClientOptions, reader?: SocketReader) {
     this.socket = socket;
     this.#options = options;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    if (reader === undefined) socket.on("data", (chunk: Buffer) => void this.#onData(chunk));
+    else reader.to((chunk) => this.#onData(chunk));
     socket.on("drain", () => this.#stream?.events.onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", () => socket.destroy());
@@ -78,12 +81,13 @@ export class Http1ClientConnection implements RequestOwner {
     this.socket.resume();
   }
 
-  #onData(chunk: Buffer): void {
+  /** Whether nothing of the chunk is needed any more. */
+  #onData(chunk: Buffer): boolean {
     const stream = this.#stream;
     if (stream === undefined) {
       // A server that speaks unasked cannot be trusted with the next request.
       if (!this.#leaving) this.socket.destroy();
-      return;
+      return true;
     }
     const buffer = this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk]);
     this.#pending = undefined;
@@ -95,7 +99,7 @@ export class Http1ClientConnection implements RequestOwner {
       this.#stream = undefined;
       this.socket.destroy();
       stream.events.onReset("protocol-error", error.message);
-      return;
+      return !stream.events.holds();
     }
     if (stream.done) {
       const reusable = stream.reusable && position === buffer.length;
@@ -109,6 +113,7 @@ export class Http1ClientConnection implements RequestOwner {
       this.#pending = buffer.subarray(position);
     }
     stream.events.onFlush();
+    return !stream.events.holds() && this.#pending === undefined;
   }
 
   /** A request that meets the server's close would be lost, so the client gives up first. */

@@ -152,6 +152,10 @@ export class ServerStream implements DownstreamStream {
     return ready;
   }
 
+  holds(): boolean {
+    return this.#writer.takeHold();
+  }
+
   setDeadline(afterMs: number): void {
     this.deadlineMs = afterMs === Number.POSITIVE_INFINITY ? afterMs : this.#owner.monotonicMs() + afterMs;
     if (afterMs !== Number.POSITIVE_INFINITY) this.#owner.deadlineChanged();

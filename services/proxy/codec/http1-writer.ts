@@ -21,6 +21,7 @@ export class MessageWriter {
   #framing: BodyFraming = "none";
   /** Bytes that the head has promised. */
   #remaining = 0;
+  #holds = false;
 
   /** `bufferBytes`: what may wait in the socket before `data` says that it is full. */
   constructor(socket: Socket, bufferBytes: number) {
@@ -58,6 +59,13 @@ export class MessageWriter {
     return !socket.writableNeedDrain || socket.writableLength < this.#bufferBytes;
   }
 
+  /** Whether a chunk that was given has not left yet, and has not been copied. Asked once after each. */
+  takeHold(): boolean {
+    const holds = this.#holds;
+    this.#holds = false;
+    return holds;
+  }
+
   flush(): void {
     if (this.#head === undefined) return;
     const head = this.#head;
@@ -72,6 +80,7 @@ export class MessageWriter {
       if (before !== "") socket.write(isText ? before : Buffer.from(before, "latin1"), "latin1");
     } else if (before === "" && after === "") {
       socket.write(chunk);
+      this.#holds ||= socket.writableLength > 0;
     } else if (isText) {
       socket.write(before + chunk.toString("latin1") + after, "latin1");
     } else if (chunk.length <= MAX_COPY_BYTES) {
@@ -86,6 +95,7 @@ export class MessageWriter {
       socket.write(chunk);
       if (after !== "") socket.write(after, "latin1");
       socket.uncork();
+      this.#holds ||= socket.writableLength > 0;
     }
   }
 }

@@ -76,6 +76,10 @@ export class Attempt implements PoolWaiter, UpstreamEvents {
     this.#forwarder.onUpstreamDrain(this);
   }
 
+  holds(): boolean {
+    return this.#forwarder.holds();
+  }
+
   onReset(reason: ResetReason, message = "connection termination"): void {
     this.stream = undefined;
     if (!this.#cancelled) this.#forwarder.onFailure(this, reason, message);

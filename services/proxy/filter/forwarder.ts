@@ -134,6 +134,10 @@ export class Forwarder implements BodyTaker {
     if (attempt === this.#attempt) this.#exchange.downstream.flush();
   }
 
+  holds(): boolean {
+    return this.#exchange.downstream.holds();
+  }
+
   onUpstreamDrain(attempt: Attempt): void {
     if (attempt === this.#attempt) this.#exchange.downstream.resume();
   }

@@ -68,6 +68,9 @@ class Nobody implements DownstreamStream {
 
   setDeadline(): void {}
   sendInterim(): void {}
+  holds(): boolean {
+    return false;
+  }
 
   sendHead(_head: ResponseHead, end: boolean): void {
     if (end) clearTimeout(this.#timer);

@@ -54,6 +54,8 @@ export interface DownstreamStream extends MessageSink {
   /** An interim response (1xx), sent at once. */
   sendInterim(head: ResponseHead): void;
   sendHead(head: ResponseHead, end: boolean): void;
+  /** Whether bytes of the last `sendData` still wait where they are: they must not be written over. Asked once, after it. */
+  holds(): boolean;
   /** After so many milliseconds `onDeadline` is called, once; Infinity: not any more. There is one at a time. */
   setDeadline(afterMs: number): void;
 }
@@ -85,6 +87,8 @@ export interface UpstreamEvents {
   onData(chunk: Buffer, end: boolean): void;
   onFlush(): void;
   onDrain(): void;
+  /** Whether bytes of the last `onData` still wait where they are. */
+  holds(): boolean;
   /** `message`: what is wrong with what the server sent. */
   onReset(reason: ResetReason, message?: string): void;
 }
