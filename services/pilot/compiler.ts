@@ -200,7 +200,9 @@ export class Compiler {
     };
   }
 
+  /** A service is gone. The revision of what is still in force for it counts again when it comes back. */
   forget(service: string): void {
+    if (this.activation.rulesFor(service).length > 0 || this.#policiesByService.has(service)) return;
     this.#revisions.delete(service);
   }
 

@@ -86,6 +86,15 @@ class Fixture {
     }
   }
 
+  /** Heard of for longer than a lease: from then on the registry believes that who is silent is gone. */
+  beat(...services: string[]): void {
+    for (let second = 0; second < 16; second++) {
+      this.clock.advance(1000);
+      for (const service of services) this.hear(service, "v1");
+      this.registry.tick();
+    }
+  }
+
   rule(name: string, spec: JsonObject): void {
     const resourceVersion = String(++this.#revision);
     const metadata = { name, namespace: "default", resourceVersion };
@@ -141,11 +150,7 @@ test("a service that is gone is removed last, after those that sent to it", asyn
   fixture.hear("beta", "v1");
   fixture.rule("split", { destination: { name: "alpha" }, route: [{ destination: { name: "beta" } }] });
   await fixture.broadcaster.begin();
-  for (let second = 0; second < 16; second++) {
-    fixture.clock.advance(1000);
-    for (const service of ["alpha", "beta"]) fixture.hear(service, "v1");
-    fixture.registry.tick();
-  }
+  fixture.beat("alpha", "beta");
   fixture.hear("beta", "v1", "deregister");
   await fixture.broadcaster.idle();
   fixture.writes.length = 0;
@@ -160,6 +165,24 @@ test("a service that is gone is removed last, after those that sent to it", asyn
     fixture.config("alpha").requires.map(({ key }) => key),
     ["default.alpha.0"],
   );
+});
+
+test("a service that comes back has the revision of the rule that is still in force for it", async () => {
+  const fixture = new Fixture();
+  fixture.hear("alpha", "v1");
+  fixture.rule("other", { destination: { name: "beta" } });
+  fixture.rule("one", { destination: { name: "alpha" } });
+  await fixture.broadcaster.begin();
+  fixture.beat("alpha");
+  fixture.hear("alpha", "v1", "deregister");
+  await fixture.broadcaster.idle();
+  fixture.registry.tick();
+  await fixture.broadcaster.idle();
+  assert.equal(fixture.tables.service.values.has("default.alpha"), false);
+  fixture.hear("alpha", "v1");
+  await fixture.broadcaster.idle();
+  const { revision, routes } = fixture.config("alpha");
+  assert.deepEqual([revision, routes[0]?.rule], [2, "routerule/default/one"]);
 });
 
 test("a service that cannot be written stops no other, and is tried again", async () => {
