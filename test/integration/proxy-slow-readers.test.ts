@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, test } from "node:test";
+import { MessageWriter } from "../../services/proxy/codec/http1-writer.ts";
 import { eventually } from "../harness/index.ts";
 import { proxyFixture } from "../harness/proxy-fixture.ts";
 import { readResponse } from "../harness/strict-reader.ts";
@@ -73,4 +74,25 @@ describe("a long answer", () => {
       await eventually(() => caller.cluster.hosts.every((host) => host.activeRequests === 0));
     });
   }
+});
+
+test("a small piece that has to wait keeps no buffer, a large one does", async (t) => {
+  const accepted: Socket[] = [];
+  const server = createServer({ pauseOnConnect: true }, (socket) => accepted.push(socket)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  await once(socket, "connect");
+  t.after(() => {
+    for (const end of [socket, ...accepted]) end.destroy();
+    server.close();
+  });
+  const writer = new MessageWriter(socket, 1);
+  const held = (bytes: number): boolean => {
+    writer.data(Buffer.alloc(bytes), false);
+    return writer.takeHold();
+  };
+  writer.head("HTTP/1.1 200 OK\r\n\r\n", "until-close");
+  assert.equal(held(20_000), false, "has left at once");
+  while (socket.writableLength === 0) held(100_000);
+  assert.deepEqual([held(100), held(10_000), held(20_000)], [false, false, true]);
 });

@@ -1,7 +1,10 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 
-/** Up to here a body is copied behind its head, so that both leave in one write (and one TLS record). */
+/**
+ * Up to here a body is copied behind its head, so that both leave in one write (and one TLS record); and a piece that
+ * has to wait is copied, so that it does not keep the whole buffer into which it was read.
+ */
 const MAX_COPY_BYTES = 16 * 1024;
 /** Up to here as text, which needs no buffer of its own; not over TLS, where Node would make one for it. */
 const MAX_TEXT_BYTES = 2 * 1024;
@@ -78,11 +81,11 @@ export class MessageWriter {
     const isText = chunk.length <= MAX_TEXT_BYTES && !isTls(socket);
     if (chunk.length === 0) {
       if (before !== "") socket.write(isText ? before : Buffer.from(before, "latin1"), "latin1");
-    } else if (before === "" && after === "") {
-      socket.write(chunk);
-      this.#holds ||= socket.writableLength > 0;
     } else if (isText) {
       socket.write(before + chunk.toString("latin1") + after, "latin1");
+    } else if (before === "" && after === "" && (chunk.length > MAX_COPY_BYTES || socket.writableLength === 0)) {
+      socket.write(chunk);
+      this.#holds ||= socket.writableLength > 0;
     } else if (chunk.length <= MAX_COPY_BYTES) {
       const whole = Buffer.allocUnsafe(before.length + chunk.length + after.length);
       whole.write(before, 0, "latin1");
