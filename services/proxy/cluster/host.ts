@@ -6,6 +6,12 @@ import type { Connector } from "./connector.ts";
 import type { LatencyAverage } from "./latency-average.ts";
 import type { OutlierRecord } from "./outlier-detector.ts";
 
+/**
+ * So many connections of a service are read into buffers of their own (SocketReader): measured, they cost less than a new
+ * buffer for every read as long as the processor's caches hold them, and more when there are hundreds.
+ */
+const MAX_READERS = 64;
+
 /** Where a host serves one service port. */
 export interface HostPort {
   readonly address: string;
@@ -87,8 +93,8 @@ export class Host {
     const pool = new ConnectionPool(
       (events) => {
         const timeoutMs = this.#breaker.limits.connectTimeoutMs;
-        const reader = new SocketReader();
-        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs, reader }, events);
+        const reader = this.#breaker.connections <= MAX_READERS ? { reader: new SocketReader() } : {};
+        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs, ...reader }, events);
       },
       this.#breaker,
       this.#connector.limits,
