@@ -1,5 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 
 /** A request as an application got it. */
 export interface Received {
@@ -9,6 +9,8 @@ export interface Received {
   readonly body: string;
   /** When it was complete, on the clock that never goes back. */
   readonly atMs: number;
+  /** What it came on. */
+  readonly socket: Socket;
 }
 
 export interface Reply {
@@ -34,8 +36,8 @@ export class Application {
       let body = "";
       message.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
       message.on("end", () => {
-        const { method = "", url = "", headers } = message;
-        const received = { method, url, headers, body, atMs: performance.now() };
+        const { method = "", url = "", headers, socket } = message;
+        const received = { method, url, headers, body, atMs: performance.now(), socket };
         this.received.push(received);
         const reply = this.respond(received, response);
         if (reply !== undefined) response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? "");

@@ -164,6 +164,18 @@ export class SidecarMesh {
     await this.write("service", tableKey("default", name), value);
   }
 
+  /** Instance 1 of a service, an application without a sidecar. */
+  async writeApplication(name: string, port: number): Promise<void> {
+    const endpoint = {
+      instance: `${name}-1`,
+      address: "127.0.0.1",
+      ports: [{ number: 9080, protocol: "http", addressPort: port }],
+      healthy: true,
+      plaintext: true,
+    };
+    await this.write("endpoints", tableKey("default", name, "0"), EndpointSet.encode({ endpoints: [endpoint] }));
+  }
+
   /** The instances of a service: these sidecars. */
   async writeEndpoints(name: string, sidecars: readonly Sidecar[]): Promise<void> {
     const endpoints = sidecars.map((sidecar) => ({

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { EndpointSet, GatewayConfig, HostsConfig, tableKey } from "../../shared/wire/index.ts";
+import { GatewayConfig, HostsConfig, tableKey } from "../../shared/wire/index.ts";
 import { Application } from "../harness/application.ts";
 import { eventually } from "../harness/index.ts";
 import { RawClient } from "../harness/raw-client.ts";
@@ -41,14 +41,7 @@ describe("hosts that are no service's name", () => {
       const application = await new Application(({ headers }) => ({ body: `${service} as ${headers.host}` })).listen();
       applications[service] = application;
       await mesh.writeService(service);
-      const endpoint = {
-        instance: `${service}-1`,
-        address: "127.0.0.1",
-        ports: [{ number: 9080, protocol: "http", addressPort: application.port }],
-        healthy: true,
-        plaintext: true,
-      };
-      await mesh.write("endpoints", tableKey("default", service, "0"), EndpointSet.encode({ endpoints: [endpoint] }));
+      await mesh.writeApplication(service, application.port);
     }
     caller = await startCaller();
     strict = await mesh.startSidecar({ service: "strict", env: { OUTBOUND_TRAFFIC_POLICY: "REGISTRY_ONLY" } });
@@ -140,14 +133,7 @@ describe("a gateway's hosts", () => {
       const application = await new Application(({ url }) => ({ body: `${service} ${url}` })).listen();
       applications.push(application);
       await mesh.writeService(service);
-      const endpoint = {
-        instance: `${service}-1`,
-        address: "127.0.0.1",
-        ports: [{ number: 9080, protocol: "http", addressPort: application.port }],
-        healthy: true,
-        plaintext: true,
-      };
-      await mesh.write("endpoints", tableKey("default", service, "0"), EndpointSet.encode({ endpoints: [endpoint] }));
+      await mesh.writeApplication(service, application.port);
     }
     const to = (service: string) => ({ rule: service, destination: { namespace: "default", service } });
     const prefix = (path: string) => ({ match: { headers: [{ name: "uri", prefix: path }] } });

@@ -1,52 +1,25 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type CandidateMaterial, toPem } from "../../services/proxy/identity/material.ts";
 import { IdentityFile } from "../../services/proxy/identity/state-file.ts";
 import { encodeHello } from "../../services/proxy/tls/hello.ts";
 import { GatewayConfig, type ServiceConfig, tableKey } from "../../shared/wire/index.ts";
+import { Application, type Respond } from "../harness/application.ts";
 import { eventually, freePort } from "../harness/index.ts";
 import { RawClient } from "../harness/raw-client.ts";
 import { type Answer, type Sidecar, type SidecarMesh, startSidecarMesh } from "../harness/sidecars.ts";
 
 const workload = (service: string) => ({ namespace: "default", serviceAccount: service, service });
 
-/** An application that says what it was asked. */
-class Application {
-  readonly asked: IncomingMessage[] = [];
-  readonly #server: Server;
-
-  constructor() {
-    this.#server = createServer((request, response) => {
-      this.asked.push(request);
-      let body = "";
-      request.on("data", (chunk: Buffer) => (body += chunk.toString()));
-      request.on("end", () => {
-        const { method, url, headers } = request;
-        const answer = (): void => void response.end(JSON.stringify({ method, url, host: headers.host, body }));
-        if (url === "/slow") setTimeout(answer, 300);
-        else answer();
-      });
-    });
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async start(): Promise<void> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-  }
-
-  stop(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-}
+/** What an application answers: what it was asked, and `/slow` only after a while. */
+const whatWasAsked: Respond = ({ method, url, headers, body }, response) => {
+  const answer = JSON.stringify({ method, url, host: headers.host, body });
+  if (url !== "/slow") return { body: answer };
+  setTimeout(() => response.end(answer), 300);
+  return undefined;
+};
 
 /** What a caller leaves to the others (and to whoever else needs the machine) between two calls. */
 const PAUSE_MS = 5;
@@ -91,7 +64,7 @@ describe("two sidecars", () => {
   let caller: Sidecar;
   let reviews: Sidecar;
   let inboundPort = 0;
-  const application = new Application();
+  const application = new Application(whatWasAsked);
 
   const startReviews = async (): Promise<Sidecar> =>
     mesh.startSidecar({
@@ -100,7 +73,7 @@ describe("two sidecars", () => {
     });
 
   before(async () => {
-    await application.start();
+    await application.listen();
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews", "ratings", "details"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
@@ -113,7 +86,7 @@ describe("two sidecars", () => {
 
   after(async () => {
     await mesh.stop();
-    application.stop();
+    await application.close();
   });
 
   /** The caller's certificate from its disk, where it comes a moment after its first use. */
@@ -167,7 +140,7 @@ describe("two sidecars", () => {
       sourceLabels: {},
     });
   const GET = "GET /dialled HTTP/1.1\r\nHost: reviews\r\n\r\n";
-  const askedFor = (url: string): number => application.asked.filter((request) => request.url === url).length;
+  const askedFor = (url: string): number => application.received.filter((request) => request.url === url).length;
 
   test("carry a request and its answer over mutual TLS, by every name of the service", async () => {
     for (const host of [
@@ -181,14 +154,14 @@ describe("two sidecars", () => {
       assert.equal(status, 200);
       assert.deepEqual(JSON.parse(body), { method: "POST", url: "/a?b=c", host, body: "text" });
     }
-    const { asked } = application;
-    assert.match(String(asked.at(-1)?.headers["x-request-id"]), /^[0-9a-f-]{36}$/);
-    assert.equal(asked.at(-1)?.socket.remoteAddress, "127.0.0.1");
+    const { received } = application;
+    assert.match(String(received.at(-1)?.headers["x-request-id"]), /^[0-9a-f-]{36}$/);
+    assert.equal(received.at(-1)?.socket.remoteAddress, "127.0.0.1");
   });
 
   test("keep the caller's request id", async () => {
     await caller.call("reviews", "/", { headers: { "x-request-id": "mine" } });
-    assert.equal(application.asked.at(-1)?.headers["x-request-id"], "mine");
+    assert.equal(application.received.at(-1)?.headers["x-request-id"], "mine");
   });
 
   test("refuse plain text on the inbound port", async () => {
@@ -224,12 +197,12 @@ describe("two sidecars", () => {
       const { text } = await dial({}, Buffer.concat([hello(service, "grpc-health"), request]));
       return /^HTTP\/1\.1 (\d+)/.exec(text)?.[1];
     };
-    const before = application.asked.length;
+    const before = application.received.length;
     assert.equal(await ask("/grpc.health.v1.Health/Check/"), "503", "the application does not speak gRPC");
     assert.equal(await ask("/grpc.health.v1.Health/Check/%zz"), "404");
     assert.equal(await ask("/dialled"), "404");
     assert.equal(await ask("/grpc.health.v1.Health/Check/", "ratings"), undefined, "another service's");
-    assert.equal(application.asked.length, before);
+    assert.equal(application.received.length, before);
   });
 
   test("take a Hello that comes byte by byte, and CONNECT from nobody", async () => {
@@ -338,11 +311,11 @@ describe("two sidecars", () => {
 
   test("cancel the request at the application when the caller goes", async () => {
     const client = await RawClient.to(caller.port("outbound"));
-    const before = application.asked.length;
+    const before = application.received.length;
     client.send("GET /slow HTTP/1.1\r\nHost: reviews\r\n\r\n");
-    await eventually(() => application.asked.length > before);
+    await eventually(() => application.received.length > before);
     client.close();
-    await eventually(() => application.asked.at(-1)?.socket.destroyed === true, { withinMs: 250 });
+    await eventually(() => application.received.at(-1)?.socket.destroyed === true, { withinMs: 250 });
   });
 
   test("go on while the bus is away, and take up what changed when it is back", async () => {
@@ -379,10 +352,10 @@ describe("two sidecars", () => {
 
 describe("under load", () => {
   let mesh: SidecarMesh;
-  const application = new Application();
+  const application = new Application(whatWasAsked);
 
   before(async () => {
-    await application.start();
+    await application.listen();
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
@@ -390,7 +363,7 @@ describe("under load", () => {
 
   after(async () => {
     await mesh.stop();
-    application.stop();
+    await application.close();
   });
 
   const call = (caller: Sidecar) => (n: number) =>
@@ -448,7 +421,7 @@ describe("under load", () => {
 describe("a gateway", () => {
   let mesh: SidecarMesh;
   let gateway: Sidecar;
-  const application = new Application();
+  const application = new Application(whatWasAsked);
 
   const route = (service: string, prefix: string) => ({
     rule: `ingressrule/default/${service}`,
@@ -467,7 +440,7 @@ describe("a gateway", () => {
   };
 
   before(async () => {
-    await application.start();
+    await application.listen();
     mesh = await startSidecarMesh({ workloads: [workload("reviews"), { ...workload("edge"), gateway: true }] });
     await mesh.writeService("reviews");
     await mesh.writeService("edge");
@@ -486,14 +459,14 @@ describe("a gateway", () => {
 
   after(async () => {
     await mesh.stop();
-    application.stop();
+    await application.close();
   });
 
   test("takes requests to where its routes say, and no others", async () => {
     const { status, body } = await ask("/reviews/1?x", { "x-request-id": "forged" });
     assert.equal(status, 200);
     assert.equal((JSON.parse(body) as { url: string }).url, "/reviews/1?x");
-    assert.notEqual(application.asked.at(-1)?.headers["x-request-id"], "forged");
+    assert.notEqual(application.received.at(-1)?.headers["x-request-id"], "forged");
     assert.equal((await ask("/other")).status, 404);
   });
 

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type RequestOptions, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type RequestOptions, request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { toPem } from "../../services/proxy/identity/material.ts";
@@ -18,6 +17,7 @@ import {
   SyncRequest,
   tableKey,
 } from "../../shared/wire/index.ts";
+import { Application, type Respond } from "../harness/application.ts";
 import { Child, eventually } from "../harness/index.ts";
 import { RawClient } from "../harness/raw-client.ts";
 import { type Sidecar, type SidecarMesh, startSidecarMesh } from "../harness/sidecars.ts";
@@ -103,39 +103,15 @@ async function during(running: ReturnType<typeof load>, act: () => Promise<void>
   return await running.stop();
 }
 
-/** An application that answers with the path that it was asked for. */
-class Application {
-  readonly asked: IncomingMessage[] = [];
-  readonly #server: Server;
-
-  constructor() {
-    this.#server = createServer((request, response) => {
-      this.asked.push(request);
-      response.end(request.url);
-    });
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async start(): Promise<void> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-  }
-
-  stop(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-}
+/** What an application answers: the path that it was asked for. */
+const itsPath: Respond = ({ url }) => ({ body: url });
 
 describe("a proxy of several workers", () => {
   let mesh: SidecarMesh;
   let caller: Sidecar;
   let reviews: Sidecar;
   let operator: Bus;
-  const application = new Application();
+  const application = new Application(itsPath);
   const outbound = (): number => caller.port("outbound");
   const admin = (): number => caller.port("admin");
 
@@ -175,7 +151,7 @@ describe("a proxy of several workers", () => {
     );
 
   before(async () => {
-    await application.start();
+    await application.listen();
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
@@ -185,19 +161,19 @@ describe("a proxy of several workers", () => {
 
   after(async () => {
     await mesh.stop();
-    application.stop();
+    await application.close();
   });
 
   test("hands connections to them in turn, and counts as one", async () => {
     const workersBefore = await workersOf(admin());
-    const [requestsBefore, askedBefore] = [await metric(admin(), "istio_requests_total"), application.asked.length];
+    const [requestsBefore, askedBefore] = [await metric(admin(), "istio_requests_total"), application.received.length];
     for (let i = 0; i < 40; i++) assert.equal((await ask(outbound(), `/${i}`)).body, `/${i}`);
     const workers = await workersOf(admin());
     assert.equal(new Set(workers.map(({ pid }) => pid)).size, 2);
     assert.ok(workers.every(({ pid }) => pid !== process.pid));
     const given = workers.map(({ connections }, n) => connections - (workersBefore[n]?.connections ?? 0));
     assert.deepEqual(given, [20, 20]);
-    assert.equal(application.asked.length - askedBefore, 40);
+    assert.equal(application.received.length - askedBefore, 40);
     assert.equal((await metric(admin(), "istio_requests_total")) - requestsBefore, 40);
   });
 
@@ -285,8 +261,8 @@ describe("a proxy of several workers", () => {
     assert.ok(killed !== undefined && other !== undefined);
     let killedMs = Number.POSITIVE_INFINITY;
     const outcomes = await during(load(outbound(), 8), async () => {
-      const asked = application.asked.length;
-      await eventually(() => application.asked.length > asked + 200, { withinMs: 20_000 });
+      const asked = application.received.length;
+      await eventually(() => application.received.length > asked + 200, { withinMs: 20_000 });
       let counted = await metric(admin(), "istio_requests_total");
       process.kill(killed.pid, "SIGKILL");
       killedMs = performance.now();
@@ -338,13 +314,13 @@ describe("workers and the control plane", () => {
   let mesh: SidecarMesh;
   let mixer: Bus;
   let reviews: Sidecar;
-  const application = new Application();
+  const application = new Application(itsPath);
   const checks: CheckRequest[] = [];
   const batches: ReportBatch[] = [];
   let refuses = false;
 
   before(async () => {
-    await application.start();
+    await application.listen();
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
@@ -378,7 +354,7 @@ describe("workers and the control plane", () => {
 
   after(async () => {
     await mesh.stop();
-    application.stop();
+    await application.close();
   });
 
   test("ask Mixer through the primary, and report each for itself", async () => {
@@ -436,7 +412,7 @@ describe("workers and the control plane", () => {
 
 describe("a proxy process of several workers", () => {
   let mesh: SidecarMesh;
-  const application = new Application();
+  const application = new Application(itsPath);
 
   const spawn = async (env: Record<string, string> = {}): Promise<{ child: Child; ports: Record<string, number> }> => {
     const settings = mesh.settings({
@@ -459,7 +435,7 @@ describe("a proxy process of several workers", () => {
   };
 
   before(async () => {
-    await application.start();
+    await application.listen();
     mesh = await startSidecarMesh({ workloads: ["productpage", "reviews"].map(workload) });
     await mesh.writeService("reviews");
     await mesh.writeService("productpage");
@@ -473,7 +449,7 @@ describe("a proxy process of several workers", () => {
 
   after(async () => {
     await mesh.stop();
-    application.stop();
+    await application.close();
   });
 
   test("drains on SIGTERM without losing a request, whoever else of its group gets the signal too", async () => {
@@ -485,8 +461,8 @@ describe("a proxy process of several workers", () => {
     const workers = await workersOf(ports["admin"] ?? 0);
     assert.equal(workers.length, 2);
     const outcomes = await during(load(caller.port("outbound"), 4), async () => {
-      const asked = application.asked.length;
-      await eventually(() => application.asked.length > asked + 50);
+      const asked = application.received.length;
+      await eventually(() => application.received.length > asked + 50);
       for (const { pid } of workers) for (const signal of ["SIGTERM", "SIGINT"] as const) process.kill(pid, signal);
       const exit = once(child.process, "exit");
       child.process.kill("SIGTERM");

@@ -17,7 +17,7 @@ export interface ConnectTarget extends HostPort {
   readonly protocol?: string | undefined;
   /** Undefined: the connector's own. */
   readonly timeoutMs?: number | undefined;
-  /** Reads the socket instead of `data` events, unless there is TLS on it. */
+  /** Reads the socket instead of `data` events; only of a plaintext one. */
   readonly reader?: SocketReader;
 }
 
