@@ -6,6 +6,7 @@ import {
   type SubmittedDocument,
 } from "../../shared/model/documents.ts";
 import {
+  accepted,
   type FieldError,
   type JsonValue,
   type KindRegistry,
@@ -15,7 +16,6 @@ import {
   type ResourceKey,
   revisionOf,
   sameContent,
-  withRevision,
 } from "../../shared/model/index.ts";
 import {
   type ConfigStore,
@@ -119,7 +119,7 @@ export class Applier {
   /** Makes an earlier revision (the one before the newest, when none is named) the newest again, as a new one. */
   rollback(key: ResourceKey, revision?: number): Promise<Resource> {
     return this.#oneByOne(async () => {
-      const { store, kinds, write } = this.#options;
+      const { store, kinds } = this.#options;
       const [newest, ...older] = store.history(key);
       if (newest === undefined) throw new NotFoundError(`${describe(key)} not found`);
       const wanted =
@@ -139,9 +139,7 @@ export class Applier {
       const errors = this.#resources.faultsOf(judged.parsed);
       if (errors.length > 0) throw new ConflictError(`revision ${versionNumber(wanted)}: ${firstReason(errors)}`);
       if (!isTombstone(newest) && sameContent(newest, wanted)) return newest;
-      const resource = withRevision(judged.parsed.resource, store.takeRevision());
-      await write(resource);
-      return resource;
+      return await this.#store(judged.parsed.resource, store.get(key));
     });
   }
 
@@ -181,7 +179,7 @@ export class Applier {
     options: ApplyOptions,
     imagined: Map<string, ParsedResource>,
   ): Promise<ApplyResult> {
-    const { store, pendingReason, write } = this.#options;
+    const { store, pendingReason } = this.#options;
     const { resource } = document.parsed;
     const key = keyOf(resource);
     const current = store.get(key);
@@ -215,9 +213,16 @@ export class Applier {
       imagined.set(configKey(key), document.parsed);
       return result(outcome, current === undefined ? 0 : revisionOf(current));
     }
-    const accepted = withRevision(resource, store.takeRevision());
-    await write(accepted);
-    return result(outcome, revisionOf(accepted));
+    return result(outcome, revisionOf(await this.#store(resource, current)));
+  }
+
+  /** Writes the next revision of a resource. */
+  async #store(resource: Resource, current: Resource | undefined): Promise<Resource> {
+    const { store, write } = this.#options;
+    const created = current?.metadata.creationTimestamp ?? store.takeTimestamp(Date.now());
+    const stored = accepted(resource, store.takeRevision(), created);
+    await write(stored);
+    return stored;
   }
 
   #checkRevision(resource: Resource, current: Resource | undefined, options: ApplyOptions): FieldError[] {

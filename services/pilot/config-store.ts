@@ -46,6 +46,7 @@ export class ConfigStore {
   readonly #versions = new Map<string, StoredVersion[]>();
   readonly #listeners = new Set<(key: string, version: StoredVersion) => void>();
   #revision = 0;
+  #lastCreationMs = 0;
 
   /** The highest revision seen. */
   get revision(): number {
@@ -74,6 +75,7 @@ export class ConfigStore {
     if (versions.length > HISTORY_LENGTH) versions.shift();
     this.#versions.set(key, versions);
     this.#revision = Math.max(this.#revision, revision);
+    if (!isTombstone(version)) this.#lastCreationMs = Math.max(this.#lastCreationMs, createdMs(version));
     if (newest !== undefined && versionNumber(newest) > revision) return true;
     for (const listener of this.#listeners) listener(key, version);
     return true;
@@ -84,6 +86,12 @@ export class ConfigStore {
     if (this.#revision >= MAX_REVISION) throw new InternalError("revisions are used up");
     this.#revision++;
     return this.#revision;
+  }
+
+  /** When something new was first accepted: RFC 3339, in milliseconds, and later than everything accepted before. */
+  takeTimestamp(nowMs: number): string {
+    this.#lastCreationMs = Math.max(nowMs, this.#lastCreationMs + 1);
+    return new Date(this.#lastCreationMs).toISOString();
   }
 
   /** The newest version, tombstones included. */
@@ -169,6 +177,11 @@ export function ruleNameOfKey(key: string): string {
 
 export function versionNumber(version: StoredVersion): number {
   return Number(version.metadata.resourceVersion ?? "0");
+}
+
+/** 0 when it is not known. */
+function createdMs({ metadata }: Resource): number {
+  return Date.parse(metadata.creationTimestamp ?? "") || 0;
 }
 
 function keyOfVersion(version: StoredVersion): ResourceKey {

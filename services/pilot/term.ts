@@ -50,7 +50,7 @@ const RECOVERY_MS = 1_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-type Owned = "config" | "service" | "endpoints" | "hosts" | "gateway";
+type Owned = "config" | "service" | "endpoints" | "hosts" | "gateway" | "workload";
 
 export class Term {
   readonly compiler: Compiler;
@@ -73,6 +73,7 @@ export class Term {
       // Nothing is compiled into it: that it is complete tells followers that no other hosts have a meaning.
       hosts: this.#own("hosts", () => []),
       gateway: this.#own("gateway", () => this.#lost()),
+      workload: this.#own("workload", () => []),
     };
     this.compiler = new Compiler(registry);
     this.#shards = new EndpointShards({
@@ -121,7 +122,7 @@ export class Term {
   }
 
   async #takeOver(): Promise<void> {
-    const { config, service, endpoints, hosts, gateway } = this.#owners;
+    const { config, service, endpoints, hosts, gateway, workload } = this.#owners;
     const { store, registry, log } = this.#options;
     const [configs, services, endpointSets, gateways] = await Promise.all([
       config.start(),
@@ -129,6 +130,7 @@ export class Term {
       endpoints.start(),
       gateway.start(),
       hosts.start(),
+      workload.start(),
     ]);
     const isFirstStart = this.#options.isFirstStart() && configs.size === 0 && services.size === 0;
     this.foundNothing = isFirstStart;
@@ -154,7 +156,7 @@ export class Term {
     }
     await this.broadcaster.begin();
     const complete = () => {
-      for (const owner of [service, endpoints, hosts, gateway]) owner.markComplete();
+      for (const owner of [service, endpoints, hosts, gateway, workload]) owner.markComplete();
     };
     if (isFirstStart || services.size > 0) complete();
     else this.#stops.push(this.#options.clock.after(HEARD_ALL_MS, complete));

@@ -2,15 +2,7 @@ import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node,
 import { errorMessage } from "../base/index.ts";
 import type { ParsedResource } from "./kind.ts";
 import type { KindRegistry } from "./registry.ts";
-import {
-  ACCEPTED_API_VERSIONS,
-  API_VERSION,
-  type FieldError,
-  type JsonObject,
-  type JsonValue,
-  type Resource,
-  type ResourceMetadata,
-} from "./resource.ts";
+import type { FieldError, JsonObject, JsonValue, Resource } from "./resource.ts";
 import { dnsLabel, string } from "./scalars.ts";
 import { below, checked, field, map, object, Reader, type Schema, shown } from "./schema.ts";
 
@@ -241,7 +233,10 @@ class Converter {
   }
 }
 
-const metadata: Schema<{ readonly [K in keyof ResourceMetadata]-?: ResourceMetadata[K] | undefined }> = object({
+/** What Kubernetes adds to what it stores: a document taken from there is as good as the one that was applied. */
+const managed = (doc: string) => field(anything(), `${doc} Kept by Kubernetes; not stored.`);
+
+const metadata = object({
   name: field(dnsLabel(), "The name of the resource.", { required: true }),
   namespace: field(dnsLabel(), "The namespace it belongs to."),
   resourceVersion: field(
@@ -254,26 +249,27 @@ const metadata: Schema<{ readonly [K in keyof ResourceMetadata]-?: ResourceMetad
   ),
   labels: field(map(string()), "Labels of the resource."),
   annotations: field(map(string()), "Notes of the resource."),
+  creationTimestamp: field(anything(), "When it was first accepted; set by Pilot."),
+  generation: managed("Number of the spec's change."),
+  uid: managed("Unique id."),
+  selfLink: managed("Where it is served."),
+  managedFields: managed("Who set which field."),
+  ownerReferences: managed("What it belongs to."),
+  finalizers: managed("What is to happen before it is deleted."),
 });
 
 const envelope = object({
-  apiVersion: field(
-    checked(string(), (text, at) =>
-      ACCEPTED_API_VERSIONS.includes(text)
-        ? text
-        : at.error(`unknown API version ${JSON.stringify(text)}`, `write ${API_VERSION}`),
-    ),
-    `${API_VERSION}; v1alpha1 and v1beta1 of the same group mean the same.`,
-    { required: true },
-  ),
+  apiVersion: field(string(), "Group and version of the kind, such as networking.istio.io/v1.", { required: true }),
   kind: field(string(), "What the resource is, such as RouteRule.", { required: true }),
   metadata: field(metadata, "An object with the name of the resource.", { required: true }),
-  spec: field(
-    // Read by the kind, or as it is when the kind is unknown.
-    { type: { type: "object" }, read: (value: JsonValue) => ({ json: value, value }) },
-    "What the resource says.",
-  ),
+  // Read by the kind, or as it is when the kind is unknown.
+  spec: field(anything(), "What the resource says."),
+  status: managed("How it fares."),
 });
+
+function anything(): Schema<JsonValue> {
+  return { type: { type: "any" }, read: (value: JsonValue) => ({ json: value, value }) };
+}
 
 /** Judges one resource, given as JSON; `document` is its place in the submission. Never throws. */
 export function parseResource(value: JsonValue, registry: KindRegistry, document = 0): SubmittedDocument {
@@ -290,6 +286,14 @@ export function parseResource(value: JsonValue, registry: KindRegistry, document
       kind,
       `unknown kind ${JSON.stringify(shown(kind))}`,
       meant === undefined ? `known kinds: ${known}` : `did you mean ${meant}?`,
+    );
+  }
+  if (apiVersion !== undefined && definition?.apiVersions.includes(apiVersion) === false) {
+    reader.error(
+      "apiVersion",
+      apiVersion,
+      `${definition.kind} has no API version ${JSON.stringify(shown(apiVersion))}`,
+      `write ${definition.apiVersions.join(" or ")}`,
     );
   }
   const object = typeof spec === "object" && !Array.isArray(spec) ? ((spec ?? {}) as JsonObject) : undefined;
@@ -313,7 +317,8 @@ export function parseResource(value: JsonValue, registry: KindRegistry, document
     },
     spec: result.spec,
   };
-  const parsed: ParsedResource = { resource, definition, parsed: result.parsed ?? result.spec };
+  const warnings = result.warnings ?? [];
+  const parsed: ParsedResource = { resource, definition, parsed: result.parsed ?? result.spec, warnings };
   return { ok: true, document, kind: definition.kind, namespace, name, parsed };
 }
 

@@ -17,14 +17,20 @@ export interface SpecResult<T> {
   readonly parsed?: T;
   /** All of them, not only the first. */
   readonly errors: readonly FieldError[];
+  /** What is accepted and yet odd: deprecated fields, values that have no effect. */
+  readonly warnings?: readonly FieldError[];
 }
 
 /** All that the mesh knows of a kind; the reference page and `explain` are made from it. */
 export interface KindDefinition<T = unknown> {
   /** As written in `kind:`, such as RouteRule. */
   readonly kind: string;
+  /** `<group>/<version>` that it may be written under; the first is the one to write. */
+  readonly apiVersions: readonly string[];
   /** In lower case, such as routerules. */
   readonly plural: string;
+  /** As istioctl and kubectl abbreviate it, such as vs. */
+  readonly shortNames?: readonly string[];
   /** The namespace of a resource that names none. */
   readonly namespaceDefault: string;
   readonly class: KindClass;
@@ -41,4 +47,5 @@ export interface ParsedResource<T = unknown> {
   readonly resource: Resource;
   readonly definition: KindDefinition<T>;
   readonly parsed: T;
+  readonly warnings?: readonly FieldError[];
 }

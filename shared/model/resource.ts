@@ -4,14 +4,21 @@ export interface JsonObject {
   readonly [key: string]: JsonValue;
 }
 
-/** The one API version of every resource. */
+/** The API version of the kinds of Istio 0.x. */
 export const API_VERSION = "config.istio.io/v1alpha2";
 
-/** Versions of the same kinds that Istio's own samples carry; what was applied is kept as it was written. */
-export const ACCEPTED_API_VERSIONS: readonly string[] = [
+/** Versions that their kinds are accepted under, since Istio's own samples carry them; what was applied is kept as it was written. */
+export const CONFIG_API_VERSIONS: readonly string[] = [
   API_VERSION,
   "config.istio.io/v1alpha1",
   "config.istio.io/v1beta1",
+];
+
+/** Versions of the kinds that replaced the traffic kinds of Istio 0.x; they mean the same. */
+export const NETWORKING_API_VERSIONS: readonly string[] = [
+  "networking.istio.io/v1",
+  "networking.istio.io/v1beta1",
+  "networking.istio.io/v1alpha3",
 ];
 
 /** The namespace of a resource that names none. */
@@ -25,6 +32,8 @@ export interface ResourceMetadata {
   readonly namespace: string;
   /** Pilot's mesh-wide revision as a decimal string; in a submission, the revision it expects to replace. */
   readonly resourceVersion?: string;
+  /** When it was first accepted, RFC 3339 in UTC with milliseconds; set by Pilot. Of two that conflict the older one wins. */
+  readonly creationTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -69,17 +78,19 @@ export function revisionOf(resource: Resource): number {
   return Number(resource.metadata.resourceVersion ?? "0");
 }
 
-/** The same resource at another revision. */
-export function withRevision(resource: Resource, revision: number): Resource {
-  return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(revision) } };
+/** The resource as it is stored: at a revision, and with the time of its first acceptance. */
+export function accepted(resource: Resource, revision: number, creationTimestamp: string): Resource {
+  return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(revision), creationTimestamp } };
 }
 
-/** Whether a and b are the same to a user: everything but the revision. */
+/** Whether a and b are the same to a user: everything but what Pilot adds. */
 export function sameContent(a: Resource, b: Resource): boolean {
-  return (
-    stableJson({ ...a, metadata: { ...a.metadata, resourceVersion: "" } }) ===
-    stableJson({ ...b, metadata: { ...b.metadata, resourceVersion: "" } })
-  );
+  return stableJson(asApplied(a)) === stableJson(asApplied(b));
+}
+
+function asApplied({ metadata, ...rest }: Resource): object {
+  const { resourceVersion: _, creationTimestamp: __, ...given } = metadata;
+  return { ...rest, metadata: given };
 }
 
 /** JSON with sorted keys, so that equal values give equal text. */

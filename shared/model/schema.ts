@@ -1,6 +1,6 @@
 import { closest } from "./closest.ts";
 import type { KindClass, KindDefinition, SpecContext } from "./kind.ts";
-import type { FieldError, JsonObject, JsonValue } from "./resource.ts";
+import { CONFIG_API_VERSIONS, type FieldError, type JsonObject, type JsonValue } from "./resource.ts";
 import { unsupportedFields } from "./support.ts";
 
 /**
@@ -308,11 +308,15 @@ export function defineKind<T>(definition: {
   readonly class: KindClass;
   readonly doc: string;
   readonly namespaceDefault?: string;
+  /** Those of config.istio.io by default. */
+  readonly apiVersions?: readonly string[];
+  readonly shortNames?: readonly string[];
   readonly schema: Schema<T>;
 }): KindDefinition<T> {
   const { schema, ...rest } = definition;
   return {
     namespaceDefault: "default",
+    apiVersions: CONFIG_API_VERSIONS,
     ...rest,
     parseSpec(spec, path, context) {
       const reader = new Reader(context);

@@ -192,6 +192,22 @@ export const GatewayConfig: MessageType<GatewayConfig, mesh.v1.GatewayConfig.$Pr
   "GatewayConfig",
   mesh.v1.GatewayConfig,
 );
+export type RouteView = mesh.v1.RouteView;
+export type RouteViewInput = mesh.v1.RouteView.$Properties;
+export type ClientTls = mesh.v1.ClientTls;
+export type ClientTlsInput = mesh.v1.ClientTls.$Properties;
+export type GatewayServer = mesh.v1.GatewayServer;
+export type GatewayServerInput = mesh.v1.GatewayServer.$Properties;
+export type WorkloadConfig = mesh.v1.WorkloadConfig;
+export const WorkloadConfig: MessageType<WorkloadConfig, mesh.v1.WorkloadConfig.$Properties> = messageType(
+  "WorkloadConfig",
+  mesh.v1.WorkloadConfig,
+);
+export type MeshDefaults = mesh.v1.MeshDefaults;
+export type MeshDefaultsInput = mesh.v1.MeshDefaults.$Properties;
+export type SidecarScope = mesh.v1.SidecarScope;
+export type SidecarScopeInput = mesh.v1.SidecarScope.$Properties;
+export type ScopedHostInput = mesh.v1.ScopedHost.$Properties;
 export type GatewayRoute = mesh.v1.GatewayRoute;
 export type GatewayRouteInput = mesh.v1.GatewayRoute.$Properties;
 export type Registration = mesh.v1.Registration;

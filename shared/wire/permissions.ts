@@ -32,7 +32,7 @@ export interface WorkloadUser {
 export type Component = "pilot" | "mixer" | "ca";
 
 const OWNED_TABLES: Readonly<Record<Component, readonly Table[]>> = {
-  pilot: ["config", "service", "endpoints", "hosts", "gateway"],
+  pilot: ["config", "service", "endpoints", "hosts", "gateway", "workload"],
   mixer: ["plan"],
   ca: ["trust"],
 };

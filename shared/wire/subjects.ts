@@ -2,11 +2,11 @@ import { WireError } from "../base/index.ts";
 import { decodeToken, encodeToken } from "./names.ts";
 
 /** The tables that are broadcast. `config` holds readable JSON and is broadcast as `config.changed`. */
-export const TABLES = ["config", "service", "endpoints", "hosts", "gateway", "plan", "trust"] as const;
+export const TABLES = ["config", "service", "endpoints", "hosts", "gateway", "workload", "plan", "trust"] as const;
 export type Table = (typeof TABLES)[number];
 
 /** Tables that workloads may follow. */
-export const WORKLOAD_TABLES = ["service", "endpoints", "hosts", "gateway", "plan", "trust"] as const;
+export const WORKLOAD_TABLES = ["service", "endpoints", "hosts", "gateway", "workload", "plan", "trust"] as const;
 
 export type ConfigVerb = "apply" | "submit" | "delete" | "get" | "list" | "history" | "rollback";
 export type RegistryVerb = "register" | "heartbeat" | "deregister";

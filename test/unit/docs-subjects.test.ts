@@ -26,6 +26,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
     subjects.table("endpoints", `${namespace}.${service}.${shard}`),
     subjects.table("hosts", namespace),
     subjects.table("gateway", `${namespace}.${name}`),
+    subjects.table("workload", namespace),
     subjects.table("plan", `${namespace}.${service}`),
     subjects.table("plan", "default"),
     subjects.table("trust", "bundle"),

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MAX_SUBMISSION_BYTES, parseSubmission, type SubmittedDocument } from "../../shared/model/documents.ts";
 import {
+  accepted,
   createKindRegistry,
   type FieldError,
   type Resource,
   revisionOf,
   sameContent,
-  withRevision,
 } from "../../shared/model/index.ts";
 
 const REGISTRY = createKindRegistry();
@@ -168,7 +168,7 @@ describe("a document", () => {
     });
     assert.deepEqual(found.spec, {});
     assert.equal(revisionOf(found), 17);
-    assert.ok(sameContent(found, withRevision(found, 18)));
+    assert.ok(sameContent(found, accepted(found, 18, "2026-01-01T00:00:00.000Z")));
   });
 
   test("keeps text that other YAML versions take for dates, booleans or octal numbers", () => {
@@ -181,13 +181,13 @@ describe("a document", () => {
     [
       "of another API version",
       rule("a").replace(HEAD, "apiVersion: config.istio.io/v2"),
-      [["apiVersion", /unknown API version/]],
+      [["apiVersion", /no API version/]],
     ],
     ["without API version", rule("a").replace(HEAD, ""), [["apiVersion", /required/]]],
     ["of an unknown kind", rule("a").replace("RouteRule", "VirtualService"), [["kind", /unknown kind/]]],
     ["of a kind in another letter case", rule("a").replace("RouteRule", "routerule"), [["kind", /unknown kind/]]],
-    ["with an unknown field at the top", `${rule("a")}status: {}\n`, [["status", /unknown field/]]],
-    ["with unknown metadata", rule("a\n  uid: x"), [["metadata.uid", /unknown field/]]],
+    ["with an unknown field at the top", `${rule("a")}state: {}\n`, [["state", /unknown field/]]],
+    ["with unknown metadata", rule("a\n  uuid: x"), [["metadata.uuid", /unknown field/]]],
     ["without name", rule(""), [["metadata.name", /required/]]],
     ["with a number as name", rule("12"), [["metadata.name", /must be text, not the number 12/]]],
     ["with a name in upper case", rule("Reviews"), [["metadata.name", /DNS label/]]],
@@ -213,8 +213,8 @@ describe("a document", () => {
       "with many faults, all of which are told",
       `apiVersion: v1\nkind: RouteRule\nmetadata:\n  name: A\nspec:\n  precedence: x\n  route:\n  - weight: 101\n  mirror: {}\n  extra: 1\n`,
       [
-        ["apiVersion", /unknown/],
         ["metadata.name", /DNS label/],
+        ["apiVersion", /no API version/],
         ["spec.destination", /required/],
         ["spec.precedence", /whole number/],
         ["spec.route[0].weight", /between/],

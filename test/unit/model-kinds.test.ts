@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { InvalidArgumentError } from "../../shared/base/index.ts";
 import {
+  CONFIG_API_VERSIONS,
   createKindRegistry,
   DESTINATION_POLICY,
   formatMixerRef,
@@ -371,6 +372,7 @@ describe("the kind registry", () => {
     const denier: KindDefinition = {
       kind: "denier",
       plural: "deniers",
+      apiVersions: CONFIG_API_VERSIONS,
       namespaceDefault: "default",
       class: "mixer-handler",
       doc: "x",

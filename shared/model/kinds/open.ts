@@ -1,4 +1,5 @@
 import type { KindClass, KindDefinition } from "../kind.ts";
+import { CONFIG_API_VERSIONS } from "../resource.ts";
 import type { OpenSpec } from "../specs.ts";
 
 /**
@@ -9,6 +10,7 @@ function openKind(kind: string, plural: string, kindClass: KindClass, doc: strin
   return {
     kind,
     plural,
+    apiVersions: CONFIG_API_VERSIONS,
     namespaceDefault: "default",
     class: kindClass,
     doc,
