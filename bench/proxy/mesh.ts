@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { lateenVersion } from "../../cli/commands/version.ts";
+import { lateenVersion } from "../../cli/version.ts";
 import { ConfigClient } from "../../cli/config-client.ts";
 import { ProcessGroup, type ProcessSpec } from "../../samples/bookinfo/demo/processes.ts";
 import { systemClock } from "../../shared/base/index.ts";
