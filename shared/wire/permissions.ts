@@ -103,7 +103,13 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
       return {
         ...base,
         publish: [...answers, `${prefix}.config.rejected.>`],
-        subscribe: [`${inbox}.>`, `${prefix}.config.*`, subjects.allRegistry(), `${prefix}.sync.>`],
+        subscribe: [
+          `${inbox}.>`,
+          `${prefix}.config.*`,
+          subjects.allRegistry(),
+          `${prefix}.sync.>`,
+          subjects.componentStatus(),
+        ],
       };
     case "mixer":
       return {
@@ -115,10 +121,15 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           subjects.allReports(),
           `${subjects.allReports()}.*`,
           `${prefix}.sync.>`,
+          subjects.componentStatus(),
         ],
       };
     case "ca":
-      return { ...base, publish: answers, subscribe: [`${inbox}.>`, subjects.allCaSign()] };
+      return {
+        ...base,
+        publish: answers,
+        subscribe: [`${inbox}.>`, subjects.allCaSign(), subjects.componentStatus()],
+      };
   }
 }
 
@@ -166,6 +177,7 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
         subjects.config(verb),
       ),
       `${prefix}.sync.>`,
+      subjects.componentStatus(),
       `${prefix}.proxy.debug.>`,
     ],
     subscribe: [
@@ -210,6 +222,7 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "stream", subject: subjects.allTelemetry(), from: "MESH", to: ["OPS"] },
     { kind: "stream", subject: subjects.allProxyStatus(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
+    { kind: "service", subject: subjects.componentStatus(), from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
   ];
   for (const verb of ["apply", "delete", "get", "list", "history", "rollback"] as const) {

@@ -125,6 +125,11 @@ export class Subjects {
     return `${this.prefix}.sync.status`;
   }
 
+  /** Every replica of every component answers with how it is. */
+  componentStatus(): string {
+    return `${this.prefix}.component.status`;
+  }
+
   // --- configuration ---
 
   config(verb: ConfigVerb): string {

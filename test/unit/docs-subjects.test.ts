@@ -34,6 +34,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
   head: [subjects.head("service").replace("service", "<table>"), subjects.head("*")],
   sync: [subjects.sync("service", key).replace("service", "<table>")],
   syncStatus: [subjects.syncStatus()],
+  componentStatus: [subjects.componentStatus()],
   config: (["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
     subjects.config(verb),
   ),
