@@ -103,7 +103,13 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
       return {
         ...base,
         publish: [...answers, `${prefix}.config.rejected.>`],
-        subscribe: [`${inbox}.>`, `${prefix}.config.*`, subjects.allRegistry(), `${prefix}.sync.>`],
+        subscribe: [
+          `${inbox}.>`,
+          `${prefix}.config.*`,
+          subjects.allRegistry(),
+          subjects.registryList(),
+          `${prefix}.sync.>`,
+        ],
       };
     case "mixer":
       return {
@@ -162,9 +168,10 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
     account: "OPS",
     inbox,
     publish: [
-      ...(["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
+      ...(["apply", "submit", "delete", "get", "list", "history", "rollback", "pending"] as const).map((verb) =>
         subjects.config(verb),
       ),
+      subjects.registryList(),
       `${prefix}.sync.>`,
       `${prefix}.proxy.debug.>`,
     ],
@@ -211,8 +218,9 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "stream", subject: subjects.allProxyStatus(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];
-  for (const verb of ["apply", "delete", "get", "list", "history", "rollback"] as const) {
+  for (const verb of ["apply", "delete", "get", "list", "history", "rollback", "pending"] as const) {
     links.push({ kind: "service", subject: subjects.config(verb), from: "MESH", to: ["OPS"] });
   }
   return links;
