@@ -18,7 +18,7 @@ import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { Registration, Subjects, storeUserName } from "../../shared/wire/index.ts";
 import type { PilotConfig } from "./config.ts";
 import { ConfigStore, parseVersion } from "./config-store.ts";
-import { serveReads } from "./handlers.ts";
+import { serveReads, serveRegistry } from "./handlers.ts";
 import { Journal } from "./journal.ts";
 import { Leadership } from "./leadership.ts";
 import { Registry } from "./registry.ts";
@@ -165,6 +165,7 @@ export function buildPilot(config: PilotConfig, dependencies: PilotDependencies 
       lead.start();
       subscriptions.push(
         ...serveReads({ bus: meshBus, log, store, kinds }),
+        serveRegistry({ bus: meshBus, log, store, kinds }, registry),
         serveSync({ bus: meshBus, replica, store, kinds, leading: () => lead.term }),
         serveComponentStatus({
           mesh: meshBus,

@@ -107,6 +107,7 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           `${inbox}.>`,
           `${prefix}.config.*`,
           subjects.allRegistry(),
+          subjects.registryList(),
           `${prefix}.sync.>`,
           subjects.componentStatus(),
         ],
@@ -173,9 +174,10 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
     account: "OPS",
     inbox,
     publish: [
-      ...(["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
+      ...(["apply", "submit", "delete", "get", "list", "history", "rollback", "pending"] as const).map((verb) =>
         subjects.config(verb),
       ),
+      subjects.registryList(),
       `${prefix}.sync.>`,
       subjects.componentStatus(),
       `${prefix}.proxy.debug.>`,
@@ -224,8 +226,9 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: subjects.componentStatus(), from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];
-  for (const verb of ["apply", "delete", "get", "list", "history", "rollback"] as const) {
+  for (const verb of ["apply", "delete", "get", "list", "history", "rollback", "pending"] as const) {
     links.push({ kind: "service", subject: subjects.config(verb), from: "MESH", to: ["OPS"] });
   }
   return links;

@@ -25,7 +25,7 @@ test("every component tells operators how it is, and what is wrong with the buck
     }
 
     const root = await mesh.nats.connect("root");
-    const bucket = { ...bucketConfig(root.subjects, "gateway"), max_age: 60_000_000_000 };
+    const bucket = { ...bucketConfig(root.subjects, "gateway"), max_age: 600_000_000_000 };
     await new JetStream(root).call(`$JS.API.STREAM.UPDATE.${bucket.name}`, bucket);
     const pilot = (await ask(operator)).find(({ role }) => role === "pilot");
     const buckets = pilot?.findings.find(({ check }) => check === "buckets");

@@ -35,7 +35,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
   sync: [subjects.sync("service", key).replace("service", "<table>")],
   syncStatus: [subjects.syncStatus()],
   componentStatus: [subjects.componentStatus()],
-  config: (["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
+  config: (["apply", "submit", "delete", "get", "list", "history", "rollback", "pending"] as const).map((verb) =>
     subjects.config(verb),
   ),
   configKey: [subjects.configKey(kind, namespace, name)],
@@ -46,6 +46,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
     subjects.registry({ verb, ...registration }),
   ),
   allRegistry: [subjects.allRegistry()],
+  registryList: [subjects.registryList()],
   policyCheck: [subjects.policyCheck(ofProxy)],
   allPolicyChecks: [subjects.allPolicyChecks()],
   report: [subjects.report(ofProxy)],
