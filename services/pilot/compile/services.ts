@@ -41,7 +41,7 @@ export interface NamedHost {
 /** What the compiler asks of the registry. */
 export interface RegisteredServices {
   has(key: string): boolean;
-  service(key: string): Omit<RegisteredService, "endpoints" | "key"> | undefined;
+  service(key: string): Pick<RegisteredService, "namespace" | "name" | "ports" | "principals"> | undefined;
   carries(key: string, labels: Labels): boolean;
   keys(): Iterable<string>;
 }
