@@ -31,6 +31,8 @@ export interface WatchOptions {
   readonly name?: string;
   /** Whether to tell what is there already; default true. */
   readonly initial?: boolean;
+  /** Events that may wait to be read; beyond, the list is read again when they have been. Default 10 000. */
+  readonly capacity?: number;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
 }
@@ -40,7 +42,7 @@ interface Told {
   readonly isDeleted: boolean;
 }
 
-const MAX_QUEUED = 10_000;
+const DEFAULT_CAPACITY = 10_000;
 const MAX_DELETED_KEPT = 10_000;
 const MAX_DELETION_LOOKS = 3;
 const LOOK_AGAIN_MS = 200;
@@ -67,7 +69,7 @@ export class ConfigWatch implements AsyncIterableIterator<ConfigEvent> {
     this.#options = options;
     const registry = createKindRegistry();
     this.#kinds = options.kinds && new Set(options.kinds.map((spelling) => registry.resolve(spelling).kind));
-    this.#queue = new BoundedQueue(MAX_QUEUED, () => this.#stop());
+    this.#queue = new BoundedQueue(options.capacity ?? DEFAULT_CAPACITY, () => this.#stop());
     for (const subject of this.#subjects()) {
       const subscription = bus.subscribe(subject, (message) => this.#onChange(message));
       this.#closers.push(() => subscription.close());

@@ -85,6 +85,9 @@ export interface TelemetryStream<Row> extends AsyncIterableIterator<Row>, AsyncD
   readonly dropped: number;
   /** Messages that were no rows. */
   readonly malformed: number;
+  /** What has come is still read; then the loop ends. */
+  close(): void;
+  return(): Promise<IteratorResult<Row>>;
 }
 
 const DEFAULT_CAPACITY = 10_000;
