@@ -79,7 +79,7 @@ function startTime(record: RequestRecord): string {
 }
 
 /** As the caller wrote it, whatever was forwarded. */
-function askedPath({ head }: RequestRecord): string {
+export function askedPath({ head }: RequestRecord): string {
   return head.headers.get(ORIGINAL_PATH) ?? head.path;
 }
 

@@ -5,6 +5,7 @@ import { type ProxyIdentity, Subjects } from "../../shared/wire/index.ts";
 import { serveDebug } from "./admin/debug.ts";
 import { StatsPage } from "./admin/stats-page.ts";
 import { AdminSurface } from "./admin/surface.ts";
+import { serveTap } from "./admin/tap.ts";
 import { type ServerState, Views } from "./admin/views.ts";
 import type { ProxyConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
@@ -195,9 +196,11 @@ class ProxyApp implements App {
       drainListeners: (options) => void this.#drainListeners(options),
       quit: () => process.kill(process.pid, "SIGTERM"),
     });
+    const tap = serveTap(this.#bus, this.#identity, this.#plane, this.#clock);
     const debug = serveDebug(this.#bus, this.#identity, views);
     this.#closers.push(
       () => debug.close(),
+      () => tap.close(),
       () => surface.close(),
     );
     return surface.listen(this.#config);

@@ -4,6 +4,7 @@ import type { DataPlane } from "../plane/data-plane.ts";
 import { certificatesView } from "./certificates-view.ts";
 import { redacted } from "./redact.ts";
 import type { StatsPage } from "./stats-page.ts";
+import { trafficView } from "./traffic-view.ts";
 
 /** Envoy's names of what a server may be doing. */
 export type ServerState = "LIVE" | "DRAINING" | "PRE_INITIALIZING";
@@ -30,6 +31,7 @@ export const VIEW_NAMES = [
   "ready",
   "server_info",
   "stats",
+  "traffic",
 ] as const;
 
 export type ViewName = (typeof VIEW_NAMES)[number];
@@ -60,6 +62,10 @@ export class Views {
         return this.#serverInfo();
       case "stats":
         return { stats: await this.#sources.stats.values() };
+      case "traffic": {
+        const { requests } = await this.#sources.plane.show("figures");
+        return trafficView(requests, this.#sources.startedMs, Date.now());
+      }
     }
   }
 
