@@ -1,4 +1,13 @@
 export * from "./messages.ts";
+export type {
+  AttributeJson,
+  ExplainedAction,
+  ExplainedRule,
+  MixerCheckAnswer,
+  MixerCheckRequest,
+  MixerReportAnswer,
+  MixerReportRequest,
+} from "./mixer-requests.ts";
 export { decodeToken, encodeToken } from "./names.ts";
 export {
   type Account,
@@ -14,6 +23,13 @@ export {
   workloadUser,
   workloadUserName,
 } from "./permissions.ts";
+export {
+  joinPages,
+  type ListedInstance,
+  type ListedService,
+  type PendingResource,
+  type RegistryPage,
+} from "./registry-list.ts";
 export {
   type BusLogin,
   natsServerConfig,
@@ -38,3 +54,13 @@ export {
   WORKLOAD_TABLES,
   type WorkloadIdentity,
 } from "./subjects.ts";
+export type {
+  TapAnswer,
+  TapFilter,
+  TapParty,
+  TapPeer,
+  TapReporter,
+  TapRequest,
+  TapRow,
+} from "./tap-requests.ts";
+export type { TrafficParty, TrafficSeries, TrafficView } from "./traffic-view.ts";

@@ -6,6 +6,7 @@ import { endpointsView } from "./endpoints-view.ts";
 import { redacted } from "./redact.ts";
 import { secretsView } from "./secrets-view.ts";
 import type { StatsPage } from "./stats-page.ts";
+import { trafficView } from "./traffic-view.ts";
 
 /** Envoy's names of what a server may be doing. */
 export type ServerState = "LIVE" | "DRAINING" | "PRE_INITIALIZING";
@@ -39,6 +40,7 @@ export const VIEW_NAMES = [
   "server_info",
   "stats",
   "tables",
+  "traffic",
 ] as const;
 
 export type ViewName = (typeof VIEW_NAMES)[number];
@@ -83,6 +85,10 @@ export class Views {
         return { stats: await this.#sources.stats.values() };
       case "tables":
         return { tables: this.#tables() };
+      case "traffic": {
+        const { requests } = await this.#sources.plane.show("figures");
+        return trafficView(requests, this.#sources.startedMs, Date.now());
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/index.ts";
 import type { Requester } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
-import type { Plan, ProxyIdentity } from "../../../shared/wire/index.ts";
+import type { Plan, ProxyIdentity, TapAnswer } from "../../../shared/wire/index.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { type ClientIdentity, Connector } from "../cluster/connector.ts";
 import { http1Settings, type ProxyConfig } from "../config.ts";
@@ -29,6 +29,8 @@ import type { Share } from "../share.ts";
 import { Sidecar } from "../sidecar.ts";
 import { compileReader } from "../stream/attributes.ts";
 import type { Peer, RequestRecord } from "../stream/record.ts";
+import type { TapOrder } from "../tap/tap-filter.ts";
+import { Taps } from "../tap/taps.ts";
 import type { DataPlane, PlaneViewName, PlaneViews } from "./data-plane.ts";
 import { meshView } from "./mesh-view.ts";
 import { routeConfigView } from "./route-views.ts";
@@ -66,6 +68,7 @@ export class LocalPlane implements DataPlane {
   readonly #checks: CheckClient;
   readonly #overload: Overload;
   readonly #listeners: Listeners;
+  readonly #taps: Taps;
   #material: IdentityMaterial | undefined;
   #client: ClientIdentity | undefined;
   #frontend: Frontend | undefined;
@@ -78,6 +81,7 @@ export class LocalPlane implements DataPlane {
     const { namespace, serviceAccount, instance } = config;
     const identity: ProxyIdentity = { namespace, serviceAccount, proxy: instance };
     this.#self = selfPeer(config);
+    this.#taps = new Taps(clock);
     this.#listeners = new Listeners(options.bind);
     this.#connector = new Connector({
       connectTimeoutMs: config.connectTimeoutMs,
@@ -152,6 +156,7 @@ export class LocalPlane implements DataPlane {
     this.#overload.close();
     this.#directory.close();
     this.#frontend?.close();
+    this.#taps.close();
     await this.#reporter.stop();
     this.#workload?.close();
     this.#settings?.close();
@@ -167,6 +172,10 @@ export class LocalPlane implements DataPlane {
       figures: () => ({ requests: this.#stats.figures(), processes: [] }),
     };
     return Promise.resolve(views[name]());
+  }
+
+  tap(order: TapOrder): Promise<TapAnswer> {
+    return Promise.resolve(this.#taps.take(order));
   }
 
   #snapshots(): ServiceSnapshot[] {
@@ -208,7 +217,7 @@ export class LocalPlane implements DataPlane {
       share,
       log,
       sinks: [(record) => this.#stats.count(record), (record) => gate.report(record)],
-      logSinks: [(record) => settings.accessLog.write(record)],
+      logSinks: [(record) => settings.accessLog.write(record), (record) => this.#taps.offer(record)],
     };
     return config.mode === "gateway" ? new Gateway(parts, tables.gateway) : new Sidecar(parts, tables.hosts, material);
   }
