@@ -119,7 +119,7 @@ export function toNamed(exchange: Exchange, lookup: Lookup, port: number | undef
   return "wait";
 }
 
-function notKnownYet(exchange: Exchange): "wait" {
+export function notKnownYet(exchange: Exchange): "wait" {
   exchange.reply(503, "service_not_known_yet", "NC", "the mesh's configuration is not available");
   return "wait";
 }

@@ -187,7 +187,7 @@ export class LocalPlane implements DataPlane {
       sinks: [(record) => this.#stats.count(record), (record) => gate.report(record)],
       logSinks: this.#openAccessLog(),
     };
-    return config.mode === "gateway" ? new Gateway(parts, tables.gateway) : new Sidecar(parts, tables.hosts, material);
+    return config.mode === "gateway" ? new Gateway(parts, tables) : new Sidecar(parts, tables.hosts, material);
   }
 
   #openAccessLog(): ((record: RequestRecord) => void)[] {
