@@ -44,6 +44,7 @@ export function registrationOf(
     version,
     locality,
     weight,
+    gateway: isGateway,
   };
 }
 
