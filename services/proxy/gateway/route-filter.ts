@@ -59,6 +59,6 @@ function takeWhole(exchange: Exchange, { entry, port }: GatewayRoute, whole: Ser
   exchange.route = whole;
   exchange.servicePort = called;
   record.destination = entry?.snapshot?.peers.get(port || called) ?? UNKNOWN_PEER;
-  record.route = whole.rule;
+  record.route = whole.name;
   return "continue";
 }

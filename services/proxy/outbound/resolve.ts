@@ -23,7 +23,7 @@ export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort
   exchange.service = snapshot;
   exchange.route = route;
   exchange.servicePort = port;
-  record.route = route.rule;
+  record.route = route.name;
   return "continue";
 }
 

@@ -19,6 +19,8 @@ import { WeightedChoice } from "./weighted-choice.ts";
 export interface ServiceRoute extends Matchable {
   /** `<kind>/<namespace>/<name>` or "default". */
   readonly rule: string;
+  /** What logs call it: as its resource does, else its rule. */
+  readonly name: string;
   /** Among those of its rule, from 0. */
   readonly place: number;
   readonly config: Route;
@@ -112,6 +114,7 @@ export function compileRoute(
   const { operations, authority } = withoutAuthority(config.requestHeaders);
   return {
     rule: config.rule,
+    name: config.name || config.rule,
     place,
     config,
     conditions: compileConditions(config.match),
