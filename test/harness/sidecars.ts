@@ -126,7 +126,7 @@ export class SidecarMesh {
 
   async startTables(): Promise<void> {
     const [pilot, mixer] = [await this.nats.connectStore("pilot"), await this.nats.connectStore("mixer")];
-    for (const table of ["service", "endpoints", "hosts", "gateway", "plan"] as const) {
+    for (const table of ["service", "endpoints", "hosts", "gateway", "workload", "plan"] as const) {
       const bus = table === "plan" ? mixer : pilot;
       const owner = new TableOwner({ bus, table, clock: systemClock, log: silentLog, onConflict: () => undefined });
       await owner.start();

@@ -24,6 +24,8 @@ export interface HostView {
   readonly ports: Readonly<Record<string, number>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly locality: string;
+  /** How connections are secured. */
+  readonly transport: "mutual_tls" | "plaintext";
   readonly weight: number;
   readonly healthy: boolean;
   /** Why it gets no requests. */
@@ -44,6 +46,7 @@ export function clusterView(cluster: Cluster): ClusterView {
       ports: Object.fromEntries([...host.ports].map(([number, { port }]) => [number, port])),
       labels: host.peer.labels,
       locality: host.locality,
+      transport: [...host.ports.values()].some(({ plaintext }) => plaintext) ? "plaintext" : "mutual_tls",
       weight: host.weight,
       healthy: host.available,
       health_flags: [

@@ -1,3 +1,4 @@
+import type { RouteConfigView } from "../plane/route-views.ts";
 import type { ClusterView, HostView, ListenerView, ServiceView } from "../plane/views.ts";
 
 /** The clusters of several workers as one proxy's: load and limits are added up, and a host is as bad as any of them finds it. */
@@ -27,6 +28,15 @@ export function mergedServices(workers: readonly (readonly ServiceView[])[]): Se
     workers.flat(),
     (service) => service.service,
     (one, other) => (one.config === null ? other : one),
+  );
+}
+
+/** Each service as the first shows it that has its newest configuration. */
+export function mergedRoutes(workers: readonly (readonly RouteConfigView[])[]): RouteConfigView[] {
+  return mergedBy(
+    workers.flat(),
+    (routes) => routes.name,
+    (one, other) => (other.revision > one.revision ? other : one),
   );
 }
 
