@@ -3,6 +3,8 @@ import type { TapAnswer } from "../../../shared/wire/index.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import type { SeriesFigures } from "../request-stats.ts";
 import type { TapOrder } from "../tap/tap-filter.ts";
+import type { MeshView } from "./mesh-view.ts";
+import type { RouteConfigView } from "./route-views.ts";
 import type { ClusterView, ListenerView, ServiceView } from "./views.ts";
 
 /** All that has been counted. */
@@ -26,6 +28,9 @@ export interface PlaneViews {
   readonly clusters: readonly ClusterView[];
   readonly listeners: readonly ListenerView[];
   readonly services: readonly ServiceView[];
+  readonly routes: readonly RouteConfigView[];
+  /** Undefined: nobody can tell yet. */
+  readonly mesh: MeshView | undefined;
   readonly figures: Figures;
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, UnavailableError } from "../../../shared/base/index.ts";
 import type { TapAnswer, TapFilter, TapPeer, TapRow } from "../../../shared/wire/index.ts";
-import { askedPath } from "../access-log-format.ts";
+import { askedPath } from "../access-log-facts.ts";
 import type { Peer, RequestRecord } from "../stream/record.ts";
 import { fitsTap, type TapOrder } from "./tap-filter.ts";
 

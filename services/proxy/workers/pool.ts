@@ -12,7 +12,7 @@ import { Acceptor } from "./acceptor.ts";
 import { AppliedBoard } from "./applied-board.ts";
 import type { KeyRelay } from "./key-relay.ts";
 import { LeftKeys } from "./left-keys.ts";
-import { mergedClusters, mergedListeners, mergedServices } from "./merged-views.ts";
+import { mergedClusters, mergedListeners, mergedRoutes, mergedServices } from "./merged-views.ts";
 import { BUS_NAMES, type BusName, type PrimaryNotice, type WorkerViewName, type WorkerViews } from "./messages.ts";
 import { RetiredFigures } from "./retired-figures.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker-process.ts";
@@ -135,6 +135,9 @@ export class WorkerPool implements DataPlane {
       clusters: async () => mergedClusters(await this.#showAll("clusters")),
       listeners: async () => mergedListeners(await this.#showAll("listeners")),
       services: async () => mergedServices(await this.#showAll("services")),
+      routes: async () => mergedRoutes(await this.#showAll("routes")),
+      // The same for all of them, but for the moment of a change.
+      mesh: async () => (await this.#showAll("mesh"))[0],
       figures: () => this.#figures(),
     };
     return views[name]();
