@@ -43,6 +43,16 @@ export { SIDECAR } from "./kinds/sidecar.ts";
 export { VIRTUAL_SERVICE } from "./kinds/virtual-service.ts";
 export { WORKLOAD_ENTRY } from "./kinds/workload-entry.ts";
 export { WORKLOAD_GROUP } from "./kinds/workload-group.ts";
+export {
+  LOG_OPERATORS,
+  type LogCommand,
+  type LogHeader,
+  type LogOperator,
+  type LogPart,
+  type LogTree,
+  parseLogFormat,
+  parseLogTree,
+} from "./log-format.ts";
 export { type At, kindOfValue, type Reader, shown } from "./reader.ts";
 export { checkRegex, MAX_REGEX_LENGTH, type RegexFault } from "./regex.ts";
 export { createKindRegistry, isKind, type KindRegistry, specOf } from "./registry.ts";

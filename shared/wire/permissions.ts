@@ -121,6 +121,8 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           subjects.allPolicyChecks(),
           subjects.allReports(),
           `${subjects.allReports()}.*`,
+          subjects.mixerCheck(),
+          subjects.mixerReport(),
           `${prefix}.sync.>`,
           subjects.componentStatus(),
         ],
@@ -161,6 +163,7 @@ export function workloadUser(subjects: Subjects, workload: WorkloadUser): BusUse
       subjects.head("*"),
       `${prefix}.sync.>`,
       `${prefix}.proxy.debug.${own}.*`,
+      `${prefix}.proxy.tap.${own}.*`,
     ],
   };
 }
@@ -180,7 +183,10 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
       subjects.registryList(),
       `${prefix}.sync.>`,
       subjects.componentStatus(),
+      subjects.mixerCheck(),
+      subjects.mixerReport(),
       `${prefix}.proxy.debug.>`,
+      `${prefix}.proxy.tap.>`,
     ],
     subscribe: [
       `${inbox}.>`,
@@ -225,7 +231,10 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "stream", subject: subjects.allProxyStatus(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: subjects.componentStatus(), from: "MESH", to: ["OPS"], manyReplies: true },
+    { kind: "service", subject: subjects.mixerCheck(), from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: subjects.mixerReport(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: `${prefix}.proxy.tap.>`, from: "MESH", to: ["OPS"] },
     { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];
   for (const verb of ["apply", "delete", "get", "list", "history", "rollback", "pending"] as const) {
