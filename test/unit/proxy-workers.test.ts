@@ -287,7 +287,9 @@ describe("what several workers show", () => {
   });
   const cluster = (...host_statuses: HostView[]): ClusterView => ({
     name: "reviews",
+    policy: "",
     load_balancing: "RANDOM",
+    circuit_breakers: { max_connections: 5 },
     host_statuses,
   });
 
@@ -298,7 +300,10 @@ describe("what several workers show", () => {
       [cluster(host("a", failed)), { ...cluster(), name: "ratings" }],
     ]);
     assert.deepEqual(merged, [
-      cluster(host("a", { ...failed, active_requests: 5, connections: 4 }), host("b")),
+      {
+        ...cluster(host("a", { ...failed, active_requests: 5, connections: 4 }), host("b")),
+        circuit_breakers: { max_connections: 10 },
+      },
       { ...cluster(), name: "ratings" },
     ]);
     const listener = (name: string, connections: number) => ({

@@ -25,7 +25,7 @@ export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort
   exchange.service = snapshot;
   exchange.route = route;
   exchange.servicePort = port;
-  record.route = route.rule;
+  record.route = route.name;
   return "continue";
 }
 
@@ -137,7 +137,7 @@ export function toNamed(exchange: Exchange, lookup: Lookup, port: number | undef
   return "wait";
 }
 
-function notKnownYet(exchange: Exchange): "wait" {
+export function notKnownYet(exchange: Exchange): "wait" {
   exchange.reply(503, "service_not_known_yet", "NC", "the mesh's configuration is not available");
   return "wait";
 }

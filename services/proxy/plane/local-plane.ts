@@ -167,7 +167,7 @@ export class LocalPlane implements DataPlane {
       clusters: () => [...this.#clusters()].map(clusterView),
       listeners: () => this.#listeners.active.map(listenerView),
       services: () => [...this.#directory.entries].map(serviceView),
-      routes: () => this.#snapshots().map(routeConfigView),
+      routes: () => [...(this.#frontend?.routes ?? []), ...this.#snapshots().map(routeConfigView)],
       mesh: () => this.#settings && meshView(this.#settings.current),
       figures: () => ({ requests: this.#stats.figures(), processes: [] }),
     };
@@ -219,6 +219,6 @@ export class LocalPlane implements DataPlane {
       sinks: [(record) => this.#stats.count(record), (record) => gate.report(record)],
       logSinks: [(record) => settings.accessLog.write(record), (record) => this.#taps.offer(record)],
     };
-    return config.mode === "gateway" ? new Gateway(parts, tables.gateway) : new Sidecar(parts, tables.hosts, material);
+    return config.mode === "gateway" ? new Gateway(parts, tables) : new Sidecar(parts, tables.hosts, material);
   }
 }

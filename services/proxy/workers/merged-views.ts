@@ -1,13 +1,14 @@
 import type { RouteConfigView } from "../plane/route-views.ts";
 import type { ClusterView, HostView, ListenerView, ServiceView } from "../plane/views.ts";
 
-/** The clusters of several workers as one proxy's: load is added up, and a host is as bad as any of them finds it. */
+/** The clusters of several workers as one proxy's: load and limits are added up, and a host is as bad as any of them finds it. */
 export function mergedClusters(workers: readonly (readonly ClusterView[])[]): ClusterView[] {
   return mergedBy(
     workers.flat(),
     (cluster) => cluster.name,
     (one, other) => ({
       ...one,
+      circuit_breakers: addedUp(one.circuit_breakers, other.circuit_breakers),
       host_statuses: mergedBy([...one.host_statuses, ...other.host_statuses], hostKey, mergedHost),
     }),
   );
@@ -37,6 +38,12 @@ export function mergedRoutes(workers: readonly (readonly RouteConfigView[])[]): 
     (routes) => routes.name,
     (one, other) => (other.revision > one.revision ? other : one),
   );
+}
+
+type Numbers = ClusterView["circuit_breakers"];
+
+function addedUp(one: Numbers, other: Numbers): Numbers {
+  return Object.fromEntries(Object.entries(one).map(([name, value]) => [name, value + (other[name] ?? 0)]));
 }
 
 function hostKey({ instance, address, ports }: HostView): string {
