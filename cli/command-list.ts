@@ -4,9 +4,13 @@ import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
+import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
 import { GET } from "./commands/get.ts";
+import { HISTORY } from "./commands/history.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
+import { REPLACE } from "./commands/replace.ts";
+import { ROLLBACK } from "./commands/rollback.ts";
 import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
@@ -17,8 +21,12 @@ import { VERSION } from "./commands/version.ts";
 export const COMMANDS: readonly CommandDefinition[] = [
   APPLY,
   CREATE,
+  REPLACE,
+  DIFF,
   GET,
   DELETE,
+  HISTORY,
+  ROLLBACK,
   TAP,
   TOP,
   STAT,
