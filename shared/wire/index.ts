@@ -1,4 +1,13 @@
 export * from "./messages.ts";
+export type {
+  AttributeJson,
+  ExplainedAction,
+  ExplainedRule,
+  MixerCheckAnswer,
+  MixerCheckRequest,
+  MixerReportAnswer,
+  MixerReportRequest,
+} from "./mixer-requests.ts";
 export { decodeToken, encodeToken } from "./names.ts";
 export {
   type Account,
@@ -45,3 +54,13 @@ export {
   WORKLOAD_TABLES,
   type WorkloadIdentity,
 } from "./subjects.ts";
+export type {
+  TapAnswer,
+  TapFilter,
+  TapParty,
+  TapPeer,
+  TapReporter,
+  TapRequest,
+  TapRow,
+} from "./tap-requests.ts";
+export type { TrafficParty, TrafficSeries, TrafficView } from "./traffic-view.ts";

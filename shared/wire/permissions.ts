@@ -109,6 +109,7 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           subjects.allRegistry(),
           subjects.registryList(),
           `${prefix}.sync.>`,
+          subjects.componentStatus(),
         ],
       };
     case "mixer":
@@ -120,11 +121,18 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           subjects.allPolicyChecks(),
           subjects.allReports(),
           `${subjects.allReports()}.*`,
+          subjects.mixerCheck(),
+          subjects.mixerReport(),
           `${prefix}.sync.>`,
+          subjects.componentStatus(),
         ],
       };
     case "ca":
-      return { ...base, publish: answers, subscribe: [`${inbox}.>`, subjects.allCaSign()] };
+      return {
+        ...base,
+        publish: answers,
+        subscribe: [`${inbox}.>`, subjects.allCaSign(), subjects.componentStatus()],
+      };
   }
 }
 
@@ -155,6 +163,7 @@ export function workloadUser(subjects: Subjects, workload: WorkloadUser): BusUse
       subjects.head("*"),
       `${prefix}.sync.>`,
       `${prefix}.proxy.debug.${own}.*`,
+      `${prefix}.proxy.tap.${own}.*`,
     ],
   };
 }
@@ -173,7 +182,11 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
       ),
       subjects.registryList(),
       `${prefix}.sync.>`,
+      subjects.componentStatus(),
+      subjects.mixerCheck(),
+      subjects.mixerReport(),
       `${prefix}.proxy.debug.>`,
+      `${prefix}.proxy.tap.>`,
     ],
     subscribe: [
       `${inbox}.>`,
@@ -217,7 +230,11 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "stream", subject: subjects.allTelemetry(), from: "MESH", to: ["OPS"] },
     { kind: "stream", subject: subjects.allProxyStatus(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
+    { kind: "service", subject: subjects.componentStatus(), from: "MESH", to: ["OPS"], manyReplies: true },
+    { kind: "service", subject: subjects.mixerCheck(), from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: subjects.mixerReport(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: `${prefix}.proxy.tap.>`, from: "MESH", to: ["OPS"] },
     { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];
   for (const verb of ["apply", "delete", "get", "list", "history", "rollback", "pending"] as const) {

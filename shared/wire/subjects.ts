@@ -125,6 +125,11 @@ export class Subjects {
     return `${this.prefix}.sync.status`;
   }
 
+  /** Every replica of every component answers with how it is. */
+  componentStatus(): string {
+    return `${this.prefix}.component.status`;
+  }
+
   // --- configuration ---
 
   config(verb: ConfigVerb): string {
@@ -218,6 +223,16 @@ export class Subjects {
     return this.#parseProxySubject("report.", parts.slice(0, 5).join("."));
   }
 
+  /** An operator's question; not a proxy's. */
+  mixerCheck(): string {
+    return `${this.prefix}.mixer.check`;
+  }
+
+  /** An operator's report; not a proxy's. */
+  mixerReport(): string {
+    return `${this.prefix}.mixer.report`;
+  }
+
   proxyStatus(identity: ProxyIdentity): string {
     return this.#proxySubject("proxy.status", identity);
   }
@@ -232,6 +247,10 @@ export class Subjects {
 
   proxyDebug(identity: ProxyIdentity): string {
     return this.#proxySubject("proxy.debug", identity);
+  }
+
+  proxyTap(identity: ProxyIdentity): string {
+    return this.#proxySubject("proxy.tap", identity);
   }
 
   caSign(identity: WorkloadIdentity): string {
