@@ -1,4 +1,5 @@
 import type { CommandDefinition } from "./command.ts";
+import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
@@ -15,6 +16,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   CREATE,
   GET,
   DELETE,
+  ANALYZE,
   PROXY_STATUS,
   TELEMETRY,
   BUS_CONFIG,
