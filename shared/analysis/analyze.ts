@@ -10,6 +10,7 @@ import { checkRunning } from "./checks/running.ts";
 import { checkValidity } from "./checks/validity.ts";
 import { checkValues } from "./checks/values.ts";
 import { LEVELS } from "./code.ts";
+import { DOUBTFUL_FIELD } from "./codes/validity.ts";
 import { MeshIndex } from "./mesh-index.ts";
 import { type Message, Report } from "./message.ts";
 import type { World } from "./world.ts";
@@ -44,13 +45,20 @@ export function analyze(world: World): readonly Message[] {
   const resources = checkValidity(world.resources, report);
   const index = new MeshIndex({ ...world, resources });
   for (const check of CHECKS) check(index, report);
-  return report.messages.sort(
+  return withoutRepetition(report.messages).sort(
     (a, b) =>
       LEVELS.indexOf(b.level) - LEVELS.indexOf(a.level) ||
       compare(formatKey(a.object), formatKey(b.object)) ||
       compare(a.code, b.code) ||
       compare(a.path, b.path),
   );
+}
+
+/** A warning of the schema goes where a check says the same of the same field with more knowledge. */
+function withoutRepetition(messages: readonly Message[]): Message[] {
+  const placeOf = ({ object, path }: Message): string => `${formatKey(object)} ${path}`;
+  const told = new Set(messages.filter(({ code }) => code !== DOUBTFUL_FIELD.code).map(placeOf));
+  return messages.filter((message) => message.code !== DOUBTFUL_FIELD.code || !told.has(placeOf(message)));
 }
 
 function compare(a: string, b: string): number {

@@ -22,6 +22,8 @@ export type FoundHost =
   /** A ServiceEntry has it, for other namespaces. */
   | { readonly kind: "hidden"; readonly entry: Item<"ServiceEntry"> };
 
+export type Exported = Item<"VirtualService" | "DestinationRule" | "ServiceEntry">;
+
 /** A host as either dialect names it. */
 export interface NamedHost {
   readonly host: string;
@@ -36,10 +38,18 @@ export class HostBook {
   readonly #virtual = new HostPatterns<Item<"VirtualService">>();
   /** Namespace -> its rules. */
   readonly #rules = new Map<string, HostPatterns<Item<"DestinationRule">>>();
+  /** Kind -> whom its resources are exported to unless they say so. */
+  readonly #defaults: Readonly<Record<string, ExportTo | undefined>>;
   readonly #anyRules = new HostPatterns<Item<"DestinationRule">>();
 
   constructor(index: MeshIndex) {
     this.#index = index;
+    const mesh = index.all("MeshConfig")[0]?.spec;
+    this.#defaults = {
+      VirtualService: mesh?.defaultVirtualServiceExportTo,
+      DestinationRule: mesh?.defaultDestinationRuleExportTo,
+      ServiceEntry: mesh?.defaultServiceExportTo,
+    };
     for (const entry of index.all("ServiceEntry")) for (const host of entry.spec.hosts) this.#entries.add(host, entry);
     for (const rule of index.all("EgressRule")) this.#egress.add(rule.spec.service.toLowerCase(), rule);
     for (const item of index.all("VirtualService"))
@@ -66,8 +76,7 @@ export class HostBook {
     for (const name of namesOf(host)) {
       for (const entries of this.#entries.fitting(name)) {
         for (const entry of entries) {
-          if (isVisible(entry.spec.exportTo, entry.key.namespace, callerNamespace))
-            return { kind: "entry", entry, ports: portsOf(entry.spec) };
+          if (this.isVisible(entry, callerNamespace)) return { kind: "entry", entry, ports: portsOf(entry.spec) };
           hidden ??= entry;
         }
       }
@@ -105,7 +114,7 @@ export class HostBook {
       if (namespace === undefined) continue;
       for (const name of namesOf(host)) {
         for (const rules of this.#rules.get(namespace)?.fitting(name) ?? []) {
-          const visible = rules.filter(({ spec, key }) => isVisible(spec.exportTo, key.namespace, callerNamespace));
+          const visible = rules.filter((rule) => this.isVisible(rule, callerNamespace));
           if (visible.length > 0) return visible;
         }
       }
@@ -116,6 +125,19 @@ export class HostBook {
   /** Every rule that fits the host, wherever it stands and whoever may see it. */
   *anyRulesFor(host: NamedHost): Generator<Item<"DestinationRule">> {
     for (const name of namesOf(host)) for (const rules of this.#anyRules.fitting(name)) yield* rules;
+  }
+
+  /** Namespaces that see a resource: what it says, else what MeshConfig says, else `*`. */
+  exportTo(item: Exported): ExportTo {
+    if (item.spec.exportTo.length > 0) return item.spec.exportTo;
+    const defaults = this.#defaults[item.key.kind] ?? ["*"];
+    return defaults.map((namespace) => (namespace === "." ? item.key.namespace : namespace));
+  }
+
+  /** Whether callers of a namespace see a resource. */
+  isVisible(item: Exported, callerNamespace: string): boolean {
+    const namespaces = this.exportTo(item);
+    return namespaces.includes("*") || namespaces.includes(callerNamespace);
   }
 
   /** VirtualServices whose hosts fit, most specific first. */
@@ -134,16 +156,6 @@ export function namesOf({ host, service }: NamedHost): readonly string[] {
 /** The name under which a host is counted: a service's full name where it may be one. */
 export function canonical(host: NamedHost): string {
   return namesOf(host)[0] ?? host.host;
-}
-
-/** Nothing said means everybody. */
-export function isVisible(exportTo: ExportTo, own: string, caller: string): boolean {
-  return (
-    exportTo.length === 0 ||
-    exportTo.includes("*") ||
-    exportTo.includes(caller) ||
-    (exportTo.includes(".") && own === caller)
-  );
 }
 
 /** The subset of that name, among rules that are merged: the first definition stands. */

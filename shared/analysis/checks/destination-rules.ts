@@ -11,7 +11,7 @@ import {
   UNUSED_SUBSET_POLICY,
   UNVERIFIED_SERVER,
 } from "../codes/policies.ts";
-import { canonical, isVisible } from "../host-book.ts";
+import { canonical } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
 import { destinationsOf } from "../routes.ts";
@@ -132,7 +132,7 @@ function checkMerged(index: MeshIndex, report: Report): void {
   for (const item of index.all("DestinationRule")) {
     const { key, spec } = item;
     // Rules for other callers are others' rules: they are not merged with this one.
-    const callers = stableJson([spec.workloadLabels ?? {}, [...spec.exportTo].sort()]);
+    const callers = stableJson([spec.workloadLabels ?? {}, [...index.hosts.exportTo(item)].sort()]);
     const id = `${key.namespace} ${canonical(spec.host)} ${callers}`;
     const group = groups.get(id);
     if (group === undefined) groups.set(id, [item]);
@@ -186,8 +186,8 @@ function checkOlderPolicies(index: MeshIndex, report: Report): void {
       );
     for (const rule of index.hosts.anyRulesFor(destination)) {
       const { namespace, name } = rule.key;
-      const isForAll = isVisible(rule.spec.exportTo, namespace, "*");
-      const whom = isForAll ? "" : ` for callers of ${rule.spec.exportTo.join(", ")}`;
+      const exported = index.hosts.exportTo(rule);
+      const whom = exported.includes("*") ? "" : ` for callers of ${exported.join(", ")}`;
       report.add(
         OVERRULED_POLICY,
         key,

@@ -1,6 +1,5 @@
 import { type Labels, ROOT_NAMESPACE } from "../../model/index.ts";
 import {
-  ADDRESSES_REQUIRED,
   CONFLICTING_SIDECARS,
   ENTRY_WITHOUT_ENDPOINTS,
   PORT_NAME_MISMATCH,
@@ -69,18 +68,10 @@ const PROTOCOLS = new Set([
   "redis",
   "udp",
 ]);
-const NAMELESS = new Set(["tcp", "mongo", "mysql", "redis"]);
 
 function checkPorts(report: Report, { key, spec }: Item<"ServiceEntry">): void {
-  for (const [i, { name, protocol, number }] of spec.ports.entries()) {
+  for (const [i, { name, protocol }] of spec.ports.entries()) {
     const path = `spec.ports[${i}]`;
-    if (NAMELESS.has(protocol) && spec.addresses.length === 0)
-      report.add(
-        ADDRESSES_REQUIRED,
-        key,
-        "spec.addresses",
-        `port ${number} is ${protocol}, and there are no addresses`,
-      );
     const said = name.startsWith("grpc-web") ? "grpc-web" : (name.split("-")[0] ?? "").toLowerCase();
     if (PROTOCOLS.has(said) && said !== protocol)
       report.add(PORT_NAME_MISMATCH, key, `${path}.name`, `the name says ${said}, the protocol is ${protocol}`);

@@ -1,4 +1,4 @@
-import { type ExportTo, MESH_GATEWAY } from "../../model/index.ts";
+import { MESH_GATEWAY } from "../../model/index.ts";
 import { CONFLICTING_HOSTS, OVERRULED_ROUTE_RULE, ROUTE_ON_TCP_PORT, UNUSED_DELEGATE } from "../codes/routing.ts";
 import { canonical, type NamedHost } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
@@ -12,7 +12,7 @@ export function checkHosts(index: MeshIndex, report: Report): void {
     const over = overruling(index, destination);
     if (over !== undefined) {
       const { namespace, name } = over.item.key;
-      const whom = over.forAll ? "" : ` for callers of ${over.item.spec.exportTo.join(", ")}`;
+      const whom = over.forAll ? "" : ` for callers of ${index.hosts.exportTo(over.item).join(", ")}`;
       const message = `VirtualService ${namespace}/${name} is in force for ${destination.host}${whom}`;
       report.add(OVERRULED_ROUTE_RULE, item.key, "spec.destination", message);
     }
@@ -49,7 +49,7 @@ function checkConflicts(index: MeshIndex, report: Report): void {
     if (items.length < 2) continue;
     const winners = new Map<string, Item<"VirtualService">>();
     for (const item of items) {
-      for (const callers of callersOf(item)) {
+      for (const callers of callersOf(index, item)) {
         const winner = winners.get(callers);
         if (winner === undefined) {
           winners.set(callers, item);
@@ -72,14 +72,12 @@ function checkConflicts(index: MeshIndex, report: Report): void {
 }
 
 /** Groups of callers within which the oldest is in force. */
-function callersOf({ key, spec }: Item<"VirtualService">): readonly string[] {
-  if (isForAll(spec.exportTo)) return ["*"];
-  if (spec.exportTo.every((namespace) => namespace === key.namespace)) return [`own ${key.namespace}`];
-  return spec.exportTo.map((namespace) => `named ${namespace}`);
-}
-
-function isForAll(exportTo: ExportTo): boolean {
-  return exportTo.length === 0 || exportTo.includes("*");
+function callersOf(index: MeshIndex, item: Item<"VirtualService">): readonly string[] {
+  const { namespace: own } = item.key;
+  const exported = index.hosts.exportTo(item);
+  if (exported.includes("*")) return ["*"];
+  if (exported.every((namespace) => namespace === own)) return [`own ${own}`];
+  return exported.map((namespace) => `named ${namespace}`);
 }
 
 /** The VirtualService that is in force instead of the older dialect: for all callers, or for some. */
@@ -91,7 +89,7 @@ function overruling(
   for (const items of index.hosts.virtualServicesFor(host)) {
     for (const item of items) {
       if (!item.spec.gateways.includes(MESH_GATEWAY)) continue;
-      if (isForAll(item.spec.exportTo)) return { item, forAll: true };
+      if (index.hosts.exportTo(item).includes("*")) return { item, forAll: true };
       partly ??= item;
     }
   }

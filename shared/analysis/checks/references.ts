@@ -15,7 +15,7 @@ import {
   UNKNOWN_SOURCE,
   UNKNOWN_SUBSET,
 } from "../codes/references.ts";
-import { isVisible, type NamedHost, namesOf, subsetIn } from "../host-book.ts";
+import { type NamedHost, namesOf, subsetIn } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
 import { destinationsOf } from "../routes.ts";
@@ -131,25 +131,26 @@ function listOf(ports: readonly KnownPort[]): string {
 function checkSubset(
   index: MeshIndex,
   report: Report,
-  { key, spec }: Item<"VirtualService">,
+  item: Item<"VirtualService">,
   host: HostRef,
   subset: string,
   path: string,
 ): void {
   // Callers of other namespaces may have rules of their own; the rule's own namespace is where its author looks.
-  const caller =
-    spec.exportTo.length === 1 && spec.exportTo[0] !== "*" ? (spec.exportTo[0] ?? key.namespace) : key.namespace;
+  const { key } = item;
+  const [first = "*", ...others] = index.hosts.exportTo(item);
+  const caller = first === "*" || others.length > 0 ? key.namespace : first;
   const rules = index.hosts.rulesFor(host, caller);
   if (subsetIn(rules, subset) !== undefined) return;
-  const [first] = rules;
-  const elsewhere = [...index.hosts.anyRulesFor(host)].find((rule) =>
-    rule.spec.subsets.some(({ name }) => name === subset),
+  const [rule] = rules;
+  const elsewhere = [...index.hosts.anyRulesFor(host)].find((each) =>
+    each.spec.subsets.some(({ name }) => name === subset),
   );
   let message = `no DestinationRule for ${host.host} is there`;
-  if (first !== undefined) {
-    const names = rules.flatMap((rule) => rule.spec.subsets.map(({ name }) => name));
+  if (rule !== undefined) {
+    const names = rules.flatMap((each) => each.spec.subsets.map(({ name }) => name));
     const has = names.length === 0 ? "has no subsets" : `has only ${names.join(", ")}`;
-    message = `DestinationRule ${first.key.namespace}/${first.key.name}, which holds for callers of ${caller}, ${has}`;
+    message = `DestinationRule ${rule.key.namespace}/${rule.key.name}, which holds for callers of ${caller}, ${has}`;
   }
   if (elsewhere !== undefined) {
     const { namespace, name } = elsewhere.key;
@@ -183,7 +184,7 @@ function checkDelegates(index: MeshIndex, report: Report, { key, spec }: Item<"V
         report.add(UNKNOWN_DELEGATE, key, path, `VirtualService ${full} does not exist`);
       continue;
     }
-    if (!isVisible(target.spec.exportTo, target.key.namespace, key.namespace))
+    if (!index.hosts.isVisible(target, key.namespace))
       report.add(
         UNKNOWN_DELEGATE,
         key,

@@ -288,24 +288,8 @@ spec:
 ${spec}`;
 }
 
-export const ADDRESSES_REQUIRED: CodeDefinition = {
-  code: "LAT0330",
-  name: "AddressesRequired",
-  level: "Warning",
-  meaning:
-    "A ServiceEntry has a port that carries no host name (TCP), and no addresses: a connection cannot be told to be for it.",
-  remedy: "give the addresses of the host, or declare the port as HTTP if it is",
-  example: {
-    yaml: serviceEntry(
-      "database",
-      "  hosts: [db.example.com]\n  location: MESH_EXTERNAL\n  resolution: DNS\n  ports: [{number: 5432, name: tcp-postgres, protocol: TCP}]\n",
-    ),
-    repaired: { replace: [["  location", "  addresses: [10.1.2.3]\n  location"]] },
-  },
-};
-
 export const PORT_NAME_MISMATCH: CodeDefinition = {
-  code: "LAT0331",
+  code: "LAT0330",
   name: "PortNameMismatch",
   level: "Warning",
   meaning:
@@ -321,7 +305,7 @@ export const PORT_NAME_MISMATCH: CodeDefinition = {
 };
 
 export const SHARED_ENTRY_HOST: CodeDefinition = {
-  code: "LAT0332",
+  code: "LAT0331",
   name: "SharedEntryHost",
   level: "Info",
   meaning:
@@ -341,7 +325,7 @@ export const SHARED_ENTRY_HOST: CodeDefinition = {
 };
 
 export const UNUSED_WORKLOAD_ENTRY: CodeDefinition = {
-  code: "LAT0333",
+  code: "LAT0332",
   name: "UnusedWorkloadEntry",
   level: "Warning",
   meaning: "No ServiceEntry of its namespace selects a WorkloadEntry, so nothing is ever sent to it.",
@@ -360,7 +344,7 @@ spec:
 };
 
 export const ENTRY_WITHOUT_ENDPOINTS: CodeDefinition = {
-  code: "LAT0334",
+  code: "LAT0333",
   name: "EntryWithoutEndpoints",
   level: "Warning",
   meaning:

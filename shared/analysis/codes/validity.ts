@@ -27,7 +27,8 @@ export const DOUBTFUL_FIELD: CodeDefinition = {
   code: "LAT0002",
   name: "DoubtfulField",
   level: "Warning",
-  meaning: "The document is accepted, but its schema knows that a field does not do what it seems to.",
+  meaning:
+    "The document is accepted, but its schema knows that a field does not do what it seems to, and no more special code says so.",
   remedy: "see the message; often the field can simply go",
   example: {
     yaml: `
@@ -37,13 +38,11 @@ metadata: {name: reviews, namespace: default}
 spec:
   hosts: [reviews]
   http:
-  - match:
-    - uri: {prefix: /a}
-    - uri: {prefix: /a}
+  - fault: {delay: {fixedDelay: 2s, percentage: {value: 0}}}
     route:
     - destination: {host: reviews}
 `,
-    repaired: { replace: [["    - uri: {prefix: /a}\n    - uri: {prefix: /a}", "    - uri: {prefix: /a}"]] },
+    repaired: { replace: [["percentage: {value: 0}", "percentage: {value: 10}"]] },
   },
 };
 
