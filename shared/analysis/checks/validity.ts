@@ -24,7 +24,7 @@ export function checkValidity(resources: readonly AnalysedResource[], report: Re
     }
     const newer = REPLACED[key.kind];
     if (parsed !== undefined && newer !== undefined)
-      report.add(DEPRECATED_KIND, key, "kind", `${newer} has replaced ${key.kind}`);
+      report.add(DEPRECATED_KIND, key, "kind", `a kind of Istio 0.x; its successor is ${newer}`);
     if (key.name === "") continue;
     const id = formatKey(key);
     const first = byKey.get(id);
