@@ -3,6 +3,7 @@ import { ERROR_CODES } from "../../shared/base/index.ts";
 import { ATTRIBUTES, VALUE_TYPES } from "../../shared/model/index.ts";
 import { renderAnalysisCodes } from "./analysis-codes.ts";
 import { renderCli } from "./cli-reference.ts";
+import { renderClientExamples } from "./client-examples.ts";
 import { allKinds, renderKind } from "./kinds-reference.ts";
 import { renderLinks, renderUsers } from "./permission-tables.ts";
 import { code, table } from "./sections.ts";
@@ -12,6 +13,7 @@ import { renderSettings, SETTINGS } from "./settings-tables.ts";
 export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
   "analysis.md": renderAnalysisCodes(),
   "cli.md": renderCli(),
+  "client.md": renderClientExamples(),
   "config.md": new Map(
     Object.entries(SETTINGS).map(([name, settings]) => [`settings ${name}`, renderSettings(settings)]),
   ),
