@@ -165,6 +165,8 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
       ...(["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
         subjects.config(verb),
       ),
+      // What proxies follow, one key at a time: `lateen explain` reads what they read.
+      ...WORKLOAD_TABLES.map((table) => subjects.directGet(table, ">")),
       `${prefix}.sync.>`,
       `${prefix}.proxy.debug.>`,
     ],
@@ -200,7 +202,7 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
         kind: "service",
         subject: subjects.directGet(table, ">"),
         from: "STORE",
-        to: ["MESH"],
+        to: ["MESH", "OPS"],
       }),
     ),
     { kind: "stream", subject: subjects.head("*"), from: "STORE", to: ["MESH"] },
