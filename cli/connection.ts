@@ -6,6 +6,7 @@ import { type Bus, connectBus } from "../shared/bus/index.ts";
 import { createLogger } from "../shared/obs/index.ts";
 import { Subjects } from "../shared/wire/index.ts";
 import { type CliIo, UsageError } from "./io.ts";
+import { withProgress } from "./progress.ts";
 
 /**
  * Which mesh a command speaks to. In this order: flags, the environment (NATS_URL, NATS_USER, NATS_PASSWORD,
@@ -61,7 +62,7 @@ export async function withBus<T>(flags: ConnectionFlags, io: CliIo, run: (bus: B
   // The mesh's own timers let a process end; a command that waits for an answer must not end before it.
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   try {
-    const bus = await connect(address);
+    const bus = await withProgress(io, `Connecting to ${address.natsUrl}`, () => connect(address));
     try {
       return await run(bus);
     } finally {

@@ -18,7 +18,10 @@ if (isComponent(name) && process.argv.slice(3).some((word) => word === "--help" 
     err: (text) => void process.stderr.write(`${text}\n`),
     env: process.env,
     cwd: process.cwd(),
-    isTerminal: process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined,
+    errRaw: (text) => void process.stderr.write(text),
+    isTerminal: process.stdout.isTTY === true,
+    isErrorTerminal: process.stderr.isTTY === true,
+    colours: process.stdout.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb",
     async readStdin() {
       const chunks: Buffer[] = [];
       for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);

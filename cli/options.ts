@@ -3,16 +3,55 @@ import { errorMessage } from "../shared/base/index.ts";
 import type { Bus } from "../shared/bus/index.ts";
 import { durationMs } from "../shared/config/index.ts";
 import type { CliIo } from "./io.ts";
+import { withProgress } from "./progress.ts";
 import { type AwaitedResource, waitApplied } from "./wait.ts";
+
+const CONNECTION_GROUP = "Connection options:";
 
 /** The flags that say which mesh; every command that speaks to one has them. */
 export function withConnectionOptions(command: Command): Command {
-  return command
-    .option("--nats-url <url>", "NATS servers, comma-separated (NATS_URL)")
-    .option("--nats-user <user>", "user name on the bus (NATS_USER)")
-    .option("--nats-password <password>", "its password (NATS_PASSWORD); the variable keeps it out of the process list")
-    .option("--mesh-prefix <prefix>", "first token of every subject (MESH_PREFIX), default mesh")
-    .option("--context <name>", "a context of ~/.config/lateen/contexts.json (LATEEN_CONTEXT)");
+  const options: readonly (readonly [flags: string, text: string])[] = [
+    ["--nats-url <url>", "NATS servers, comma-separated (NATS_URL)"],
+    ["--nats-user <user>", "user name on the bus (NATS_USER)"],
+    ["--nats-password <password>", "its password (NATS_PASSWORD); the variable keeps it out of the process list"],
+    ["--mesh-prefix <prefix>", "first token of every subject (MESH_PREFIX), default mesh"],
+    ["--context <name>", "a context of ~/.config/lateen/contexts.json (LATEEN_CONTEXT)"],
+  ];
+  for (const [flags, text] of options) command.addOption(new Option(flags, text).helpGroup(CONNECTION_GROUP));
+  return command;
+}
+
+/** `-o, --output`, the first format being the default. The value is one of `formats` when the action runs. */
+export function withOutputOption(
+  command: Command,
+  formats: readonly [string, ...string[]],
+  text = "how results are written",
+): Command {
+  const option = new Option("-o, --output <format>", text)
+    .choices(formats)
+    .default(formats[0])
+    .argParser((value) => {
+      if (formats.includes(value)) return value;
+      throw new InvalidArgumentError(`unknown output format ${value}. Types are ${formats.join("|")}`);
+    });
+  return command.addOption(option);
+}
+
+export function withFilenameOption(command: Command): Command {
+  return command.option("-f, --filename <path>", "file, folder or -; may be repeated", collect, []);
+}
+
+/** Of commands that send documents. */
+export function withSubmitOptions(command: Command): Command {
+  withFilenameOption(command)
+    .option("-n, --namespace <namespace>", "namespace of documents that name none")
+    .option("--dry-run", "judge only, change nothing");
+  return withConnectionOptions(withWaitOptions(withOutputOption(command, ["short", "json"])));
+}
+
+/** For options that may be repeated. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }
 
 export interface WaitFlags {
@@ -48,6 +87,12 @@ export async function waitIfAsked(
 ): Promise<void> {
   if (flags.wait !== true || resources.length === 0) return;
   const startedMs = performance.now();
-  await waitApplied(bus, resources, { timeoutMs: flags.timeout, signal: io.signal });
+  await withProgress(io, "Waiting until it is in force", (progress) =>
+    waitApplied(bus, resources, {
+      timeoutMs: flags.timeout,
+      signal: io.signal,
+      onWaiting: (waitingFor) => progress.say(waitingFor),
+    }),
+  );
   io.err(`In force after ${((performance.now() - startedMs) / 1000).toFixed(2)} s`);
 }

@@ -15,6 +15,8 @@ export interface WaitOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
+  /** Told again and again who or what is behind. */
+  readonly onWaiting?: (waitingFor: string) => void;
 }
 
 /** An accepted (or deleted) resource; results of an apply fit. */
@@ -58,6 +60,7 @@ export async function waitApplied(
       options.signal?.throwIfAborted();
       const verdict = await ask();
       if (verdict.done) return verdict.value;
+      options.onWaiting?.(verdict.waitingFor);
       if (clock.monotonic() >= deadline) {
         throw new TimeoutError(`not in force after ${options.timeoutMs} ms: ${verdict.waitingFor}`, {
           details: { waiting: true },

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
 import { parse } from "yaml";
 import { errorMessage } from "../../shared/base/index.ts";
 import { Subjects, type WorkloadUser } from "../../shared/wire/index.ts";
 import { type BusConfigOptions, writeBusConfig } from "../bus-config.ts";
-import { type CliIo, EXIT, UsageError } from "../io.ts";
-import type { RunCommand } from "./apply.ts";
+import type { CommandDefinition } from "../command.ts";
+import { EXIT, UsageError } from "../io.ts";
 
 interface BusConfigFlags {
   readonly out: string;
@@ -19,42 +19,64 @@ interface BusConfigFlags {
   readonly owner?: BusConfigOptions["owner"];
 }
 
-/** `lateen bus-config`: the NATS server's configuration, and credentials for everybody who connects to it. */
-export function busConfigCommand(io: CliIo, run: RunCommand): Command {
-  const collect = (value: string, before: readonly WorkloadUser[]) => [...before, parseWorkload(value)];
-  return new Command("bus-config")
-    .description("write nats.conf and one credentials file per user; passwords that are there already are kept")
-    .requiredOption("--out <dir>", "where to: <dir>/nats/nats.conf and <dir>/<user>/credentials.env")
-    .option("--workloads <file>", "YAML list of {namespace, serviceAccount, service, gateway?}")
-    .option("--workload <ns/sa/service>", "one workload; :gateway after it for a gateway; may be repeated", collect, [])
-    .option("--mesh-prefix <prefix>", "first token of every subject", io.env["MESH_PREFIX"] ?? "mesh")
-    .option(
-      "--nats-url <url>",
-      "what the credentials files name as the server",
-      io.env["NATS_URL"] ?? "nats://127.0.0.1:4222",
-    )
-    .option("--listen <host:port>", "where the server listens", "0.0.0.0:4222")
-    .option("--store-dir <dir>", "where the server keeps its streams", "/data/jetstream")
-    .option("--http <host:port>", "the server's monitoring endpoints, none by default; keep them on loopback")
-    .option("--owner <uid:gid>", "who may read the credentials, when run by root", parseOwner)
-    .action((flags: BusConfigFlags) =>
-      run(async () => {
-        const workloads = [...(flags.workloads === undefined ? [] : readWorkloads(flags.workloads)), ...flags.workload];
-        const users = writeBusConfig({
-          outDir: flags.out,
-          subjects: new Subjects(flags.meshPrefix),
-          workloads,
-          natsUrl: flags.natsUrl,
-          listen: flags.listen,
-          storeDir: flags.storeDir,
-          ...(flags.http === undefined ? {} : { http: flags.http }),
-          ...(flags.owner === undefined ? {} : { owner: flags.owner }),
-        });
-        io.out(`Wrote nats.conf and the credentials of ${users.length} users below ${flags.out}`);
-        return EXIT.ok;
-      }),
-    );
-}
+/** The NATS server's configuration, and credentials for everybody who connects to it. */
+export const BUS_CONFIG: CommandDefinition = {
+  name: "bus-config",
+  group: "Mesh",
+  summary: "write nats.conf and one credentials file per user; passwords that are there already are kept",
+  examples: [
+    {
+      what: "For a server on this machine, with one sidecar and one gateway",
+      line: "lateen bus-config --out bus --workload default/reviews/reviews --workload istio-system/ingress/ingress:gateway",
+    },
+    {
+      what: "Workloads from a file; the server's monitoring on loopback",
+      line: "lateen bus-config --out bus --workloads workloads.yaml --http 127.0.0.1:8222",
+    },
+  ],
+  define(command, { io, run }) {
+    const collect = (value: string, before: readonly WorkloadUser[]) => [...before, parseWorkload(value)];
+    command
+      .requiredOption("--out <dir>", "where to: <dir>/nats/nats.conf and <dir>/<user>/credentials.env")
+      .option("--workloads <file>", "YAML list of {namespace, serviceAccount, service, gateway?}")
+      .option(
+        "--workload <ns/sa/service>",
+        "one workload; :gateway after it for a gateway; may be repeated",
+        collect,
+        [],
+      )
+      .option("--mesh-prefix <prefix>", "first token of every subject", io.env["MESH_PREFIX"] ?? "mesh")
+      .option(
+        "--nats-url <url>",
+        "what the credentials files name as the server",
+        io.env["NATS_URL"] ?? "nats://127.0.0.1:4222",
+      )
+      .option("--listen <host:port>", "where the server listens", "0.0.0.0:4222")
+      .option("--store-dir <dir>", "where the server keeps its streams", "/data/jetstream")
+      .option("--http <host:port>", "the server's monitoring endpoints, none by default; keep them on loopback")
+      .option("--owner <uid:gid>", "who may read the credentials, when run by root", parseOwner)
+      .action((flags: BusConfigFlags) =>
+        run(async () => {
+          const workloads = [
+            ...(flags.workloads === undefined ? [] : readWorkloads(flags.workloads)),
+            ...flags.workload,
+          ];
+          const users = writeBusConfig({
+            outDir: flags.out,
+            subjects: new Subjects(flags.meshPrefix),
+            workloads,
+            natsUrl: flags.natsUrl,
+            listen: flags.listen,
+            storeDir: flags.storeDir,
+            ...(flags.http === undefined ? {} : { http: flags.http }),
+            ...(flags.owner === undefined ? {} : { owner: flags.owner }),
+          });
+          io.out(`Wrote nats.conf and the credentials of ${users.length} users below ${flags.out}`);
+          return EXIT.ok;
+        }),
+      );
+  },
+};
 
 function parseOwner(text: string): { uid: number; gid: number } {
   const parts = /^(\d+):(\d+)$/.exec(text);

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
 import type { Setting } from "../../shared/config/index.ts";
+import type { CommandDefinition } from "../command.ts";
 
 /** What each component is; it takes its own settings, as flags or environment variables. */
 export const COMPONENTS = {
@@ -16,12 +16,24 @@ export function isComponent(name: string | undefined): name is ComponentName {
   return name !== undefined && Object.hasOwn(COMPONENTS, name);
 }
 
-/** Only for the help text: a component's flags are its own, so it is started before the command line is parsed. */
-export function componentCommands(): Command[] {
-  return Object.entries(COMPONENTS).map(([name, text]) =>
-    new Command(name).description(`start a component: ${text}`).allowUnknownOption(),
-  );
-}
+/** Only for help and completion: a component's flags are its own, so it is started before the command line is parsed. */
+export const COMPONENT_COMMANDS: readonly CommandDefinition[] = Object.entries(COMPONENTS).map(([name, text]) => ({
+  name,
+  group: "Components",
+  summary: `start a component: ${text}`,
+  about: `Starts a component: ${text}. Each setting is a flag and an environment variable (docs/config.md).`,
+  examples: [
+    { what: "Start it", line: `lateen ${name} --nats-url nats://127.0.0.1:4222` },
+    { what: "Every setting", line: `lateen ${name} --help` },
+  ],
+  exitCodes: {
+    0: "drained after SIGTERM or SIGINT",
+    1: "failed to start",
+    64: "wrong settings",
+    70: "the drain deadline was exceeded",
+  },
+  define: (command) => void command.allowUnknownOption().allowExcessArguments(),
+}));
 
 /**
  * Becomes the component, as if its main module had been started with the rest of the arguments. Nothing of a component

@@ -1,6 +1,6 @@
-import { Command } from "commander";
 import { errorMessage } from "../../shared/base/index.ts";
 import { formatKey, revisionOf } from "../../shared/model/index.ts";
+import type { CommandDefinition } from "../command.ts";
 import { ConfigClient } from "../config-client.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import {
@@ -13,10 +13,9 @@ import {
   type UnreadableDocument,
 } from "../documents.ts";
 import { type CliIo, EXIT, UsageError } from "../io.ts";
-import { type WaitFlags, waitIfAsked, withConnectionOptions, withWaitOptions } from "../options.ts";
+import { type WaitFlags, waitIfAsked, withConnectionOptions, withFilenameOption, withWaitOptions } from "../options.ts";
 import { palette, renderApplyResult } from "../render.ts";
 import type { AwaitedResource } from "../wait.ts";
-import type { RunCommand } from "./apply.ts";
 
 interface DeleteFlags extends ConnectionFlags, WaitFlags {
   readonly filename: readonly string[];
@@ -28,44 +27,52 @@ interface Victim extends DocumentKey {
   readonly label: string;
 }
 
-/** `lateen delete`: by file or by kind and names; goes on after a failure and reports it in the exit code. */
-export function deleteCommand(io: CliIo, run: RunCommand): Command {
-  const collect = (value: string, before: readonly string[]) => [...before, value];
-  const command = withConnectionOptions(new Command("delete"))
-    .description("delete configuration by file, or by kind and names")
-    .argument("[kind]")
-    .argument("[names...]")
-    .option("-f, --filename <path>", "file, folder or -; may be repeated", collect, [])
-    .option("-n, --namespace <namespace>", "namespace (default: that of the kind, mostly default)");
-  return withWaitOptions(command).action((kind: string | undefined, names: readonly string[], flags: DeleteFlags) =>
-    run(async () => {
-      const { victims, unreadable } =
-        flags.filename.length > 0
-          ? await victimsOfFiles(kind, flags, io)
-          : { victims: victimsByName(kind, names, flags.namespace), unreadable: [] };
-      const colours = palette(io.isTerminal);
-      for (const document of unreadable)
-        io.err(renderApplyResult(toResult(document), { dryRun: false, colours, file: document.file }));
-      return withBus(flags, io, async (bus) => {
-        const client = new ConfigClient(bus);
-        const deleted: AwaitedResource[] = [];
-        let failures = unreadable.length;
-        for (const { label, kind, namespace, name } of victims) {
-          try {
-            const tombstone = await client.delete({ kind, namespace, name });
-            deleted.push({ kind, namespace, name, revision: revisionOf(tombstone) });
-            io.out(`Deleted config: ${label}`);
-          } catch (error) {
-            failures++;
-            io.err(`cannot delete ${formatKey({ kind, namespace, name })}: ${errorMessage(error)}`);
-          }
-        }
-        await waitIfAsked(bus, deleted, flags, io);
-        return failures > 0 ? EXIT.failed : EXIT.ok;
-      });
-    }),
-  );
-}
+/** By file or by kind and names; goes on after a failure and reports it in the exit code. */
+export const DELETE: CommandDefinition = {
+  name: "delete",
+  group: "Configuration",
+  summary: "delete configuration by file, or by kind and names",
+  examples: [
+    { what: "Undo a file, from its end", line: "lateen delete -f rule.yaml" },
+    { what: "By name, and return when it is gone everywhere", line: "lateen delete routerule reviews-default --wait" },
+  ],
+  completes: ["kinds", "names"],
+  define(command, { io, run }) {
+    withFilenameOption(command.argument("[kind]").argument("[names...]")).option(
+      "-n, --namespace <namespace>",
+      "namespace (default: that of the kind, mostly default)",
+    );
+    withConnectionOptions(withWaitOptions(command)).action(
+      (kind: string | undefined, names: readonly string[], flags: DeleteFlags) =>
+        run(async () => {
+          const { victims, unreadable } =
+            flags.filename.length > 0
+              ? await victimsOfFiles(kind, flags, io)
+              : { victims: victimsByName(kind, names, flags.namespace), unreadable: [] };
+          const colours = palette(io.colours);
+          for (const document of unreadable)
+            io.err(renderApplyResult(toResult(document), { dryRun: false, colours, file: document.file }));
+          return withBus(flags, io, async (bus) => {
+            const client = new ConfigClient(bus);
+            const deleted: AwaitedResource[] = [];
+            let failures = unreadable.length;
+            for (const { label, kind, namespace, name } of victims) {
+              try {
+                const tombstone = await client.delete({ kind, namespace, name });
+                deleted.push({ kind, namespace, name, revision: revisionOf(tombstone) });
+                io.out(`Deleted config: ${label}`);
+              } catch (error) {
+                failures++;
+                io.err(`cannot delete ${formatKey({ kind, namespace, name })}: ${errorMessage(error)}`);
+              }
+            }
+            await waitIfAsked(bus, deleted, flags, io);
+            return failures > 0 ? EXIT.failed : EXIT.ok;
+          });
+        }),
+    );
+  },
+};
 
 async function victimsOfFiles(
   kind: string | undefined,

@@ -1,10 +1,10 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { errorMessage } from "../../shared/base/index.ts";
+import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { type CliIo, EXIT, UsageError } from "../io.ts";
-import { withConnectionOptions } from "../options.ts";
+import { EXIT } from "../io.ts";
+import { withConnectionOptions, withOutputOption } from "../options.ts";
 import { renderTelemetry } from "../render.ts";
-import type { RunCommand } from "./apply.ts";
 
 interface TelemetryFlags extends ConnectionFlags {
   readonly kind?: string;
@@ -14,20 +14,29 @@ interface TelemetryFlags extends ConnectionFlags {
   readonly output: string;
 }
 
-/** `lateen telemetry`: follows the stream until Ctrl-C, or until `--count` rows have come. */
-export function telemetryCommand(io: CliIo, run: RunCommand): Command {
-  return withConnectionOptions(new Command("telemetry"))
-    .description("follow the telemetry stream")
-    .addOption(new Option("--kind <kind>", "only metrics or only logs").choices(["metric", "log"]))
-    .option("-n, --namespace <namespace>", "only rows about services of this namespace")
-    .option("--service <service>", "only rows about this service")
-    .addOption(new Option("-c, --count <rows>", "end after so many rows").argParser(parseCount))
-    .option("-o, --output <format>", "short, or json: one object a line", "short")
-    .action((flags: TelemetryFlags) =>
-      run(async () => {
-        if (flags.output !== "short" && flags.output !== "json")
-          throw new UsageError(`unknown output format ${flags.output}. Types are short|json`);
-        return withBus(flags, io, (bus) => {
+/** Follows the stream until Ctrl-C, or until `--count` rows have come. */
+export const TELEMETRY: CommandDefinition = {
+  name: "telemetry",
+  group: "Traffic",
+  summary: "follow the telemetry stream",
+  examples: [
+    { what: "Everything, until Ctrl-C", line: "lateen telemetry" },
+    {
+      what: "The next ten metric rows about one service",
+      line: "lateen telemetry --kind metric --service reviews -c 10",
+    },
+    { what: "For a program: one object a line", line: "lateen telemetry -o json" },
+  ],
+  define(command, { io, run }) {
+    command
+      .addOption(new Option("--kind <kind>", "only metrics or only logs").choices(["metric", "log"]))
+      .option("-n, --namespace <namespace>", "only rows about services of this namespace")
+      .option("--service <service>", "only rows about this service")
+      .addOption(new Option("-c, --count <rows>", "end after so many rows").argParser(parseCount));
+    withOutputOption(command, ["short", "json"], "json is one object a line");
+    withConnectionOptions(command).action((flags: TelemetryFlags) =>
+      run(() =>
+        withBus(flags, io, (bus) => {
           let left = flags.count ?? Number.POSITIVE_INFINITY;
           return new Promise<number>((resolve) => {
             const finish = () => {
@@ -48,10 +57,11 @@ export function telemetryCommand(io: CliIo, run: RunCommand): Command {
             if (io.signal.aborted) finish();
             else io.signal.addEventListener("abort", finish, { once: true });
           });
-        });
-      }),
+        }),
+      ),
     );
-}
+  },
+};
 
 function renderRow(kind: string, text: string): string {
   try {

@@ -1,6 +1,14 @@
 import { hostname } from "node:os";
 import { type App, type AppPorts, deferred, systemClock } from "../../shared/base/index.ts";
-import { EventLoopWatchdog, Leader, openBus, TableOwner, TableWatcher } from "../../shared/bus/index.ts";
+import {
+  EventLoopWatchdog,
+  type Finding,
+  Leader,
+  openBus,
+  serveComponentStatus,
+  TableOwner,
+  TableWatcher,
+} from "../../shared/bus/index.ts";
 import { buildAdminServer, createLogger, listenOn, Metrics } from "../../shared/obs/index.ts";
 import { Subjects, storeUserName } from "../../shared/wire/index.ts";
 import { openAuthority } from "./authority.ts";
@@ -115,6 +123,18 @@ export function buildCa(config: CaConfig): App {
     });
     metrics.gauge("leading", "1 while this replica leads.", [], (gauge) => gauge.set(leader.leading ? 1 : 0));
 
+    const status = serveComponentStatus({
+      mesh,
+      store,
+      role: "ca",
+      name,
+      clock,
+      buckets: ["leader", "trust"],
+      leading: () => leader.leading,
+      revision: () => 0,
+      findings: () => [signingFinding(signing.serving), rootFinding(authority.notAfterMs, clock.now())],
+    });
+    closers.unshift(() => status.close());
     await Promise.all([mesh.whenConnected(), store.whenConnected()]);
     leader.start();
     watcher.start();
@@ -128,4 +148,20 @@ export function buildCa(config: CaConfig): App {
   }
 
   return { start, stop };
+}
+
+const DAY_MS = 86_400_000;
+/** A new root needs to be everywhere before the old one ends. */
+const ROOT_WARN_DAYS = 60;
+
+function signingFinding(serving: boolean): Finding {
+  return serving
+    ? { check: "signing", level: "ok", text: "its root is in the trust bundle, so it signs" }
+    : { check: "signing", level: "fail", text: "its root is not in the trust bundle, so it does not sign" };
+}
+
+function rootFinding(notAfterMs: number, nowMs: number): Finding {
+  const days = Math.floor((notAfterMs - nowMs) / DAY_MS);
+  const text = `the root is valid until ${new Date(notAfterMs).toISOString().slice(0, 10)} (${days} days)`;
+  return { check: "root", level: days < 1 ? "fail" : days < ROOT_WARN_DAYS ? "warn" : "ok", text };
 }

@@ -1,6 +1,14 @@
 import { hostname } from "node:os";
 import { type App, type AppPorts, deferred, systemClock } from "../../shared/base/index.ts";
-import { type Bus, EventLoopWatchdog, Leader, openBus, protoReply, TableWatcher } from "../../shared/bus/index.ts";
+import {
+  type Bus,
+  EventLoopWatchdog,
+  Leader,
+  openBus,
+  protoReply,
+  serveComponentStatus,
+  TableWatcher,
+} from "../../shared/bus/index.ts";
 import { createKindRegistry } from "../../shared/model/index.ts";
 import { buildAdminServer, createLogger, listenOn, Metrics } from "../../shared/obs/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
@@ -11,6 +19,7 @@ import { CheckHandler } from "./check-handler.ts";
 import type { MixerConfig } from "./config.ts";
 import { ConfigSet } from "./config-set.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { mixerFindings } from "./findings.ts";
 import { Grace } from "./grace.ts";
 import { linkConfig } from "./linked-config.ts";
 import { createMixerMetrics } from "./mixer-metrics.ts";
@@ -195,6 +204,17 @@ export function buildMixer(config: MixerConfig): App {
       mesh.serve(subjects.allReportsTo(name), (message) => reports.handle(message), {
         maxInFlight: MAX_BATCHES,
         callerInbox: ofReporter,
+      }),
+      serveComponentStatus({
+        mesh,
+        store,
+        role: "mixer",
+        name,
+        clock,
+        buckets: ["leader", "config", "service", "plan"],
+        leading: () => leader.leading,
+        revision: () => snapshots.current.revision,
+        findings: () => mixerFindings(redis.states, snapshots.current.faults),
       }),
       mesh.serve(subjects.sync("config", ">"), (message) => {
         const answer = planner.answer(subjects.parseSync(message.subject).key);

@@ -55,6 +55,11 @@ export class RedisPool {
     };
   }
 
+  /** Of each Redis in use: where, and whether a call made now would be sent. */
+  get states(): readonly { readonly url: string; readonly available: boolean }[] {
+    return [...this.#lent].map(([url, { redis }]) => ({ url, available: redis.available }));
+  }
+
   close(): void {
     for (const { redis } of this.#lent.values()) redis.close();
     this.#lent.clear();

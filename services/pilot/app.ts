@@ -3,14 +3,22 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type App, type Clock, errorMessage, sleep, systemClock } from "../../shared/base/index.ts";
-import { type Bus, type BusSubscription, EventLoopWatchdog, openBus, TableWatcher } from "../../shared/bus/index.ts";
+import {
+  type Bus,
+  type BusSubscription,
+  EventLoopWatchdog,
+  type Finding,
+  openBus,
+  serveComponentStatus,
+  TableWatcher,
+} from "../../shared/bus/index.ts";
 import { createKindRegistry, type KindRegistry } from "../../shared/model/index.ts";
 import { buildAdminServer, createLogger, type Logger, listenOn, Metrics } from "../../shared/obs/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { Registration, Subjects, storeUserName } from "../../shared/wire/index.ts";
 import type { PilotConfig } from "./config.ts";
 import { ConfigStore, parseVersion } from "./config-store.ts";
-import { serveReads } from "./handlers.ts";
+import { serveReads, serveRegistry } from "./handlers.ts";
 import { Journal } from "./journal.ts";
 import { Leadership } from "./leadership.ts";
 import { Registry } from "./registry.ts";
@@ -157,7 +165,19 @@ export function buildPilot(config: PilotConfig, dependencies: PilotDependencies 
       lead.start();
       subscriptions.push(
         ...serveReads({ bus: meshBus, log, store, kinds }),
+        serveRegistry({ bus: meshBus, log, store, kinds }, registry),
         serveSync({ bus: meshBus, replica, store, kinds, leading: () => lead.term }),
+        serveComponentStatus({
+          mesh: meshBus,
+          store: storeBus,
+          role: "pilot",
+          name: replica,
+          clock,
+          buckets: ["leader", "config", "service", "endpoints", "hosts", "gateway", "workload"],
+          leading: () => lead.term !== undefined,
+          revision: () => store.revision,
+          findings: () => findings(registry, journal, lead),
+        }),
       );
       const isReady = (): boolean =>
         meshBus.connected && storeBus.connected && (lead.term !== undefined || (lead.following && watcher.synced));
@@ -178,6 +198,30 @@ export function buildPilot(config: PilotConfig, dependencies: PilotDependencies 
       await journal.close();
     },
   };
+}
+
+/** What only Pilot knows of itself. */
+function findings(registry: Registry, journal: Journal, { term }: Leadership): readonly Finding[] {
+  const pending = term?.compiler.activation.pendingCount ?? 0;
+  return [
+    journal.failed
+      ? { check: "journal", level: "fail", text: "accepted configuration cannot be written to disk" }
+      : { check: "journal", level: "ok", text: "accepted configuration is on disk" },
+    registry.holding
+      ? { check: "leases", level: "warn", text: "too many leases would lapse at once, so none does" }
+      : {
+          check: "leases",
+          level: "ok",
+          text: `${registry.instanceCount} instances of ${registry.serviceCount} services are known`,
+        },
+    ...(term === undefined ? [] : [pendingFinding(pending)]),
+  ];
+}
+
+function pendingFinding(pending: number): Finding {
+  if (pending === 0) return { check: "pending-rules", level: "ok", text: "every rule is in force" };
+  const text = `${pending} ${pending === 1 ? "rule waits" : "rules wait"} for what they name`;
+  return { check: "pending-rules", level: "warn", text };
 }
 
 function exposeState(

@@ -6,6 +6,9 @@ import type { ConfigVerb } from "../../shared/wire/index.ts";
 import { fitResults } from "./answer-size.ts";
 import type { Applier, ApplyOptions, ApplyResult } from "./apply.ts";
 import { type ConfigStore, type StoredVersion, versionNumber } from "./config-store.ts";
+import { pendingPage } from "./pending.ts";
+import type { Registry } from "./registry.ts";
+import { registryPage } from "./registry-list.ts";
 
 export const DRY_RUN_HEADER = "Mesh-Dry-Run";
 export const CREATE_HEADER = "Mesh-Create";
@@ -24,10 +27,12 @@ export interface HandlerOptions {
 }
 
 /** Body of delete, get, list, history and rollback. */
-interface Query {
+export interface Query {
   readonly kind?: string;
   readonly namespace?: string;
   readonly name?: string;
+  /** Of the registry. */
+  readonly service?: string;
   readonly revision?: number;
   readonly continue?: string;
   readonly limit?: number;
@@ -63,9 +68,20 @@ export function serveReads(options: HandlerOptions): BusSubscription[] {
   ];
 }
 
-/** What only the leader answers: changes. */
-export function serveChanges(options: HandlerOptions, applier: Applier): BusSubscription[] {
-  const { bus, log, kinds } = options;
+/** What every replica answers: who is registered. */
+export function serveRegistry(options: HandlerOptions, registry: Registry): BusSubscription {
+  return serveQuery(options, options.bus.subjects.registryList(), (query) =>
+    registryPage(registry, query, MAX_PAGE_BYTES),
+  );
+}
+
+/** What only the leader answers: changes, and why some are not in force. */
+export function serveChanges(
+  options: HandlerOptions,
+  applier: Applier,
+  pendingReason: (rule: string) => string | undefined,
+): BusSubscription[] {
+  const { bus, log, kinds, store } = options;
   const serve = serverOf(options);
   return [
     bus.serve(
@@ -81,6 +97,7 @@ export function serveChanges(options: HandlerOptions, applier: Applier): BusSubs
       const expected = expectedRevision(message.header(EXPECT_REVISION_HEADER)) ?? query.revision;
       return { items: [await applier.delete(keyOfQuery(query, kinds), expected)] };
     }),
+    serve("pending", (query) => pendingPage(store, pendingReason, query, MAX_PAGE_BYTES)),
     serve("rollback", async (query) => ({ items: [await applier.rollback(keyOfQuery(query, kinds), query.revision)] })),
   ];
 }
@@ -157,14 +174,16 @@ function refusedWhole(reason: string): ApplyResult {
 
 type QueryHandler = (query: Query, message: BusMessage) => object | Promise<object>;
 
-function serverOf({ bus, log, kinds }: HandlerOptions): (verb: ConfigVerb, handler: QueryHandler) => BusSubscription {
-  const queue = bus.subjects.queue("pilot");
-  return (verb, handler) =>
-    bus.serve(
-      bus.subjects.config(verb),
-      (message) => answered(log, async () => handler(parseQuery(message.text(), kinds), message)),
-      { queue },
-    );
+function serverOf(options: HandlerOptions): (verb: ConfigVerb, handler: QueryHandler) => BusSubscription {
+  return (verb, handler) => serveQuery(options, options.bus.subjects.config(verb), handler);
+}
+
+function serveQuery({ bus, log, kinds }: HandlerOptions, subject: string, handler: QueryHandler): BusSubscription {
+  return bus.serve(
+    subject,
+    (message) => answered(log, async () => handler(parseQuery(message.text(), kinds), message)),
+    { queue: bus.subjects.queue("pilot") },
+  );
 }
 
 /** These verbs carry their errors in the JSON body. */
@@ -205,6 +224,7 @@ function parseQuery(text: string, kinds: KindRegistry): Query {
   const kind = textOf("kind");
   const namespace = textOf("namespace");
   const name = textOf("name");
+  const service = textOf("service");
   const revision = numberOf("revision");
   const limit = numberOf("limit");
   const token = textOf("continue");
@@ -212,6 +232,7 @@ function parseQuery(text: string, kinds: KindRegistry): Query {
     ...(kind !== undefined && { kind: kinds.resolve(kind).kind }),
     ...(namespace !== undefined && { namespace }),
     ...(name !== undefined && { name }),
+    ...(service !== undefined && { service }),
     ...(revision !== undefined && { revision }),
     ...(limit !== undefined && { limit: Math.max(1, limit) }),
     ...(token !== undefined && { continue: token }),

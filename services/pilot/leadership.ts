@@ -136,7 +136,7 @@ export class Leadership {
     this.#reign = {
       term,
       applier,
-      subscriptions: serveChanges(handlers, applier),
+      subscriptions: serveChanges(handlers, applier, (rule) => term.compiler.activation.pendingReason(rule)),
       consumption: queue.consume(
         (message) => handleSubmitted(handlers, applier, message),
         () => refuseSubmitted(handlers),

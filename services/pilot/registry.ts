@@ -48,6 +48,17 @@ export interface RegisteredService {
   readonly endpoints: readonly EndpointInput[];
 }
 
+/** What an instance says of itself beside what others connect to. */
+export interface AboutInstance {
+  /** Of its proxy; "" when no heartbeat has been heard yet. */
+  readonly version: string;
+  readonly gateway: boolean;
+}
+
+export interface RegisteredInstance extends AboutInstance {
+  readonly endpoint: EndpointInput;
+}
+
 export interface RegistryChange {
   /** Key in table `service`. */
   readonly service: string;
@@ -68,6 +79,7 @@ interface Lease {
   readonly service: Service;
   readonly instance: string;
   endpoint: EndpointInput;
+  about: AboutInstance;
   fingerprint: string;
   renewedMs: number;
 }
@@ -82,6 +94,8 @@ interface Service {
   emptySinceMs: number;
   endpoints: readonly EndpointInput[] | undefined;
 }
+
+const UNHEARD: AboutInstance = { version: "", gateway: false };
 
 export class Registry {
   readonly #clock: Clock;
@@ -159,7 +173,8 @@ export class Registry {
     const endpoint = toEndpoint(address.instance, principal, registration);
     if (endpoint === undefined) return false;
     this.#departed.delete(leaseId(address, principal));
-    return this.#renew(address.namespace, address.service, endpoint);
+    const { version, gateway } = registration;
+    return this.#renew(address.namespace, address.service, endpoint, { version, gateway });
   }
 
   /** An instance said goodbye. */
@@ -201,6 +216,12 @@ export class Registry {
     for (const service of this.#services.values()) yield this.#view(service);
   }
 
+  /** In the order of `endpoints`. */
+  instances(key: string): readonly RegisteredInstance[] {
+    const leases = [...(this.#services.get(key)?.leases.values() ?? [])];
+    return leases.sort(byId).map(({ endpoint, about }) => ({ endpoint, ...about }));
+  }
+
   has(key: string): boolean {
     return this.#services.has(key);
   }
@@ -240,7 +261,7 @@ export class Registry {
     }
   }
 
-  #renew(namespace: string, name: string, endpoint: EndpointInput): boolean {
+  #renew(namespace: string, name: string, endpoint: EndpointInput, about?: AboutInstance): boolean {
     const instance = endpoint.instance ?? "";
     const id = leaseId({ namespace, service: name, instance }, endpoint.principal ?? "");
     const now = this.#clock.monotonic();
@@ -249,6 +270,7 @@ export class Registry {
     const known = this.#leases.get(id);
     if (known !== undefined) {
       known.renewedMs = now;
+      known.about = about ?? known.about;
       if (known.fingerprint === fingerprint) return true;
       known.endpoint = endpoint;
       known.fingerprint = fingerprint;
@@ -261,7 +283,7 @@ export class Registry {
     const key = tableKey(namespace, name);
     const existing = this.#services.get(key);
     const service = existing ?? this.#create(key, namespace, name);
-    const lease: Lease = { id, service, instance, endpoint, fingerprint, renewedMs: now };
+    const lease: Lease = { id, service, instance, endpoint, about: about ?? UNHEARD, fingerprint, renewedMs: now };
     service.leases.set(id, lease);
     this.#leases.set(id, lease);
     this.#leasesOfIdentity.set(principal, taken + 1);
@@ -321,9 +343,7 @@ export class Registry {
   }
 
   #view(service: Service): RegisteredService {
-    service.endpoints ??= [...service.leases.values()]
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
-      .map((lease) => lease.endpoint);
+    service.endpoints ??= [...service.leases.values()].sort(byId).map((lease) => lease.endpoint);
     const { key, namespace, name, ports, principals, endpoints } = service;
     return { key, namespace, name, ports, principals, endpoints };
   }
@@ -331,6 +351,10 @@ export class Registry {
   #emit(change: RegistryChange): void {
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+function byId(a: Lease, b: Lease): number {
+  return a.id < b.id ? -1 : 1;
 }
 
 function leaseId(

@@ -1,4 +1,4 @@
-import { type App, type AppPorts, type Clock, systemClock } from "../../shared/base/index.ts";
+import { type App, type AppPorts, type Clock, systemClock, VERSION } from "../../shared/base/index.ts";
 import { type Bus, EventLoopWatchdog, openBus } from "../../shared/bus/index.ts";
 import { createLogger, Metrics } from "../../shared/obs/index.ts";
 import { type ProxyIdentity, Subjects } from "../../shared/wire/index.ts";
@@ -22,8 +22,6 @@ import { registrationOf, selfPeer } from "./self-peer.ts";
 import { WHOLE } from "./share.ts";
 import { WorkerPool } from "./workers/pool.ts";
 import type { Environment } from "./workers/worker-process.ts";
-
-const VERSION = "0.1.0";
 
 export interface ProxyDeps {
   readonly clock?: Clock;
@@ -163,6 +161,7 @@ class ProxyApp implements App {
       followers: Object.values(this.#tables).filter((table) => table.table !== "trust"),
       about: {
         namespace,
+        serviceAccount: this.#identity.serviceAccount,
         service,
         instance,
         workload: selfPeer(this.#config).workload,

@@ -30,3 +30,4 @@ export {
 export { fnv1a32, mix32 } from "./hash.ts";
 export { type App, type AppPorts, Lifecycle, type LifecycleState } from "./lifecycle.ts";
 export { LruMap } from "./lru-map.ts";
+export { VERSION } from "./version.ts";

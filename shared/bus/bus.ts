@@ -2,7 +2,14 @@ import { randomBytes } from "node:crypto";
 import { deferred, systemClock, UnavailableError } from "../base/index.ts";
 import type { Logger } from "../obs/index.ts";
 import type { MessageType, Subjects } from "../wire/index.ts";
-import { type BusState, type BusStats, Connection, type ConnectionSubscription } from "./connection.ts";
+import {
+  type BusState,
+  type BusStats,
+  Connection,
+  type ConnectionSubscription,
+  type DeniedOperation,
+  type ServerInfo,
+} from "./connection.ts";
 import { type BusHeaders, type BusMessage, parseJson, TYPE_HEADER } from "./message.ts";
 import { ReplyMux } from "./reply-mux.ts";
 import { asAnswer, type Requester, type RequestOptions } from "./requester.ts";
@@ -86,6 +93,16 @@ export class Bus implements Requester {
 
   get stats(): Readonly<BusStats> {
     return this.#connection.stats;
+  }
+
+  /** The server that it is connected to; undefined before the first connection. */
+  get server(): ServerInfo | undefined {
+    return this.#connection.server;
+  }
+
+  /** What the server denies from now on. */
+  onDenied(listener: (denied: DeniedOperation) => void): () => void {
+    return this.#connection.onDenied(listener);
   }
 
   onState(listener: (state: BusState) => void): () => void {

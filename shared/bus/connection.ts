@@ -38,6 +38,16 @@ export interface ConnectionSettings {
 /** `slow-consumer`: connected, but messages may have been lost. */
 export type BusState = "connected" | "disconnected" | "slow-consumer";
 
+/** What a server says of itself. */
+export interface ServerInfo {
+  /** Such as `2.10.24`. */
+  readonly version: string;
+  readonly name: string;
+  /** Whether this server has JetStream at all, whichever account it is for. */
+  readonly jetStream: boolean;
+  readonly maxPayloadBytes: number;
+}
+
 export interface DeniedOperation {
   readonly operation: "publish" | "subscription";
   readonly subject: string;
@@ -134,6 +144,13 @@ export class Connection {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  get server(): ServerInfo | undefined {
+    const info = this.#client?.info;
+    if (info === undefined) return undefined;
+    const { version, server_name: name, jetstream: jetStream, max_payload: maxPayloadBytes } = info;
+    return { version, name, jetStream: jetStream === true, maxPayloadBytes };
   }
 
   /** Why the last attempt to connect failed. */

@@ -6,7 +6,13 @@ export {
   type GatherOptions,
   openBus,
 } from "./bus.ts";
-export type { BusState, BusStats } from "./connection.ts";
+export {
+  type ComponentStatusOptions,
+  type Finding,
+  type FindingLevel,
+  serveComponentStatus,
+} from "./component-status.ts";
+export type { BusState, BusStats, ServerInfo } from "./connection.ts";
 export { DurableQueue, type DurableQueueOptions, type QueueConsumption, type QueuedMessage } from "./durable-queue.ts";
 export { type BucketName, open, type StoredValue, seal, type TableMessage } from "./envelope.ts";
 export type { Follow } from "./follow.ts";

@@ -15,6 +15,13 @@ export {
   workloadUserName,
 } from "./permissions.ts";
 export {
+  joinPages,
+  type ListedInstance,
+  type ListedService,
+  type PendingResource,
+  type RegistryPage,
+} from "./registry-list.ts";
+export {
   type BusLogin,
   natsServerConfig,
   randomPassword,

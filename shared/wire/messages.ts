@@ -232,6 +232,14 @@ export const ProxyStatus: MessageType<ProxyStatus, mesh.v1.ProxyStatus.$Properti
   "ProxyStatus",
   mesh.v1.ProxyStatus,
 );
+export type ComponentStatusRequest = mesh.v1.ComponentStatusRequest;
+export const ComponentStatusRequest: MessageType<ComponentStatusRequest, mesh.v1.ComponentStatusRequest.$Properties> =
+  messageType("ComponentStatusRequest", mesh.v1.ComponentStatusRequest);
+export type ComponentStatus = mesh.v1.ComponentStatus;
+export const ComponentStatus: MessageType<ComponentStatus, mesh.v1.ComponentStatus.$Properties> = messageType(
+  "ComponentStatus",
+  mesh.v1.ComponentStatus,
+);
 export type AppliedKey = mesh.v1.AppliedKey;
 export type AppliedKeyInput = mesh.v1.AppliedKey.$Properties;
 export type Mirror = mesh.v1.Mirror;

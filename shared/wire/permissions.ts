@@ -103,7 +103,14 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
       return {
         ...base,
         publish: [...answers, `${prefix}.config.rejected.>`],
-        subscribe: [`${inbox}.>`, `${prefix}.config.*`, subjects.allRegistry(), `${prefix}.sync.>`],
+        subscribe: [
+          `${inbox}.>`,
+          `${prefix}.config.*`,
+          subjects.allRegistry(),
+          subjects.registryList(),
+          `${prefix}.sync.>`,
+          subjects.componentStatus(),
+        ],
       };
     case "mixer":
       return {
@@ -115,10 +122,15 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           subjects.allReports(),
           `${subjects.allReports()}.*`,
           `${prefix}.sync.>`,
+          subjects.componentStatus(),
         ],
       };
     case "ca":
-      return { ...base, publish: answers, subscribe: [`${inbox}.>`, subjects.allCaSign()] };
+      return {
+        ...base,
+        publish: answers,
+        subscribe: [`${inbox}.>`, subjects.allCaSign(), subjects.componentStatus()],
+      };
   }
 }
 
@@ -162,12 +174,14 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
     account: "OPS",
     inbox,
     publish: [
-      ...(["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
+      ...(["apply", "submit", "delete", "get", "list", "history", "rollback", "pending"] as const).map((verb) =>
         subjects.config(verb),
       ),
+      subjects.registryList(),
       // What proxies follow, one key at a time: `lateen explain` reads what they read.
       ...WORKLOAD_TABLES.map((table) => subjects.directGet(table, ">")),
       `${prefix}.sync.>`,
+      subjects.componentStatus(),
       `${prefix}.proxy.debug.>`,
     ],
     subscribe: [
@@ -212,9 +226,11 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "stream", subject: subjects.allTelemetry(), from: "MESH", to: ["OPS"] },
     { kind: "stream", subject: subjects.allProxyStatus(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
+    { kind: "service", subject: subjects.componentStatus(), from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];
-  for (const verb of ["apply", "delete", "get", "list", "history", "rollback"] as const) {
+  for (const verb of ["apply", "delete", "get", "list", "history", "rollback", "pending"] as const) {
     links.push({ kind: "service", subject: subjects.config(verb), from: "MESH", to: ["OPS"] });
   }
   return links;

@@ -8,7 +8,7 @@ export type Table = (typeof TABLES)[number];
 /** Tables that workloads may follow. */
 export const WORKLOAD_TABLES = ["service", "endpoints", "hosts", "gateway", "workload", "plan", "trust"] as const;
 
-export type ConfigVerb = "apply" | "submit" | "delete" | "get" | "list" | "history" | "rollback";
+export type ConfigVerb = "apply" | "submit" | "delete" | "get" | "list" | "history" | "rollback" | "pending";
 export type RegistryVerb = "register" | "heartbeat" | "deregister";
 export type TelemetryKind = "metric" | "log";
 
@@ -125,6 +125,11 @@ export class Subjects {
     return `${this.prefix}.sync.status`;
   }
 
+  /** Every replica of every component answers with how it is. */
+  componentStatus(): string {
+    return `${this.prefix}.component.status`;
+  }
+
   // --- configuration ---
 
   config(verb: ConfigVerb): string {
@@ -157,6 +162,11 @@ export class Subjects {
 
   allRegistry(): string {
     return `${this.prefix}.registry.*.*.*.*.*`;
+  }
+
+  /** Operators read what is registered. */
+  registryList(): string {
+    return `${this.prefix}.registry.list`;
   }
 
   parseRegistry(subject: string): RegistryAddress {

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
 import type { ApplyResult } from "../../cli/config-client.ts";
-import type { CliIo } from "../../cli/io.ts";
-import { runCli } from "../../cli/program.ts";
 import { waitApplied } from "../../cli/wait.ts";
 import { TimeoutError } from "../../shared/base/index.ts";
 import { type Bus, protoReply } from "../../shared/bus/index.ts";
 import type { Resource } from "../../shared/model/index.ts";
 import { ProxyStatus, SyncReply, SyncRequest, type WorkloadUser } from "../../shared/wire/index.ts";
+import { type CliOutcome, runLateen } from "../harness/cli.ts";
 import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
 
 /** A Pilot that keeps what it is given, unless it is named "bad", and a proxy that applies when it is told to. */
@@ -118,24 +117,9 @@ function apply(resource: Resource, document: number): ApplyResult {
   return { ...base, outcome, revision };
 }
 
-async function lateen(
-  args: readonly string[],
-  stdin = "",
-  signal = new AbortController().signal,
-): Promise<{ code: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CliIo = {
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
-    env: { NATS_URL: nats.url, NATS_USER: "operator", NATS_PASSWORD: nats.password("operator") },
-    cwd: "/",
-    isTerminal: false,
-    readStdin: async () => stdin,
-    signal,
-  };
-  const code = await runCli(args, io);
-  return { code, out: out.join("\n"), err: err.join("\n") };
+function lateen(args: readonly string[], stdin = "", signal?: AbortSignal): Promise<CliOutcome> {
+  const env = { NATS_URL: nats.url, NATS_USER: "operator", NATS_PASSWORD: nats.password("operator") };
+  return runLateen(args, { env, stdin, ...(signal !== undefined && { signal }) });
 }
 
 function rule(name: string): string {

@@ -185,8 +185,9 @@ function entry() {
 
 test("the limits and the ejection of a simpleCb are felt by the caller's next requests", async () => {
   await eventually(async () => (await get()).status !== 503, { withinMs: 15_000 });
-  await eventually(() => [...entry().hosts].length === 2);
-  const [host] = [...entry().hosts];
+  const hosts = () => [...entry().clusters].flatMap((cluster) => cluster.hosts);
+  await eventually(() => hosts().length === 2);
+  const [host] = hosts();
   assert.deepEqual([host?.locality, host?.weight], ["eu/west/1", 3], "as registered");
   for (let i = 0; i < 10; i++) await get();
   assert.ok(bad.requests >= 5, "without a policy a failing instance stays in use");

@@ -7,8 +7,10 @@ import { buildPilot } from "../../services/pilot/app.ts";
 import { parsePilotConfig } from "../../services/pilot/config.ts";
 import type { App } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
+import { joinPages, type PendingResource, Registration, type RegistryPage } from "../../shared/wire/index.ts";
 import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
 
+const WORKLOAD = { namespace: "default", serviceAccount: "ratings", service: "ratings" };
 const TIMEOUT = { timeoutMs: 5000 };
 
 interface Result {
@@ -85,7 +87,7 @@ async function apply(text: string, headers: Record<string, string> = {}): Promis
 }
 
 before(async () => {
-  nats = await startNats();
+  nats = await startNats({ workloads: [WORKLOAD] });
   folder = await mkdtemp(join(tmpdir(), "lateen-pilot-"));
   operator = await nats.connect("operator");
   pilot = build("one");
@@ -290,4 +292,41 @@ test("configuration that the bus lost is restored from the journal", async () =>
   assert.deepEqual((await request("list", {})).items, items);
   const [next] = await apply(rule("after-loss"));
   assert.ok((next?.revision ?? 0) > Math.max(...items.map((item) => Number(item.metadata.resourceVersion))));
+});
+
+test("an operator reads what is registered, page by page, and what is not in force with the reason", async () => {
+  const workload = await nats.connectWorkload(WORKLOAD);
+  const beat = (instance: string): void => {
+    const address = { verb: "register", ...WORKLOAD, instance } as const;
+    workload.publish(workload.subjects.registry(address), Registration, {
+      workload: "ratings-v1",
+      labels: { version: "v1" },
+      address: "127.0.0.1",
+      ports: [{ number: 9080, protocol: "http", addressPort: 15006 }],
+      healthy: true,
+      version: "1.2.3",
+    });
+  };
+  for (const instance of ["r1", "r2"]) beat(instance);
+  const list = async (query: object): Promise<RegistryPage> =>
+    (await operator.requestJson(operator.subjects.registryList(), query, TIMEOUT)) as RegistryPage;
+  const pages = await eventually(async () => {
+    const first = await list({ namespace: "default", service: "ratings", limit: 1 });
+    assert.ok(first.continue, JSON.stringify(first));
+    return [first, await list({ namespace: "default", service: "ratings", continue: first.continue })];
+  });
+  const [service, ...others] = joinPages(pages);
+  assert.deepEqual(others, []);
+  assert.deepEqual(service?.ports, [{ number: 9080, protocol: "http" }]);
+  assert.deepEqual(
+    service?.instances.map(({ instance, version, healthy, labels }) => [instance, version, healthy, labels]),
+    ["r1", "r2"].map((instance) => [instance, "1.2.3", true, { version: "v1" }]),
+  );
+  assert.deepEqual((await list({ namespace: "elsewhere" })).items, []);
+
+  await apply(rule("waits"));
+  const answer = await operator.requestJson(operator.subjects.config("pending"), { kind: "routerule" }, TIMEOUT);
+  const { items } = answer as { items: readonly PendingResource[] };
+  const waiting = items.find(({ name }) => name === "waits");
+  assert.match(waiting?.reason ?? "", /no instance of reviews\.default/);
 });

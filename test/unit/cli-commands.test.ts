@@ -4,28 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { componentHelp } from "../../cli/commands/component.ts";
-import type { CliIo } from "../../cli/io.ts";
-import { runCli } from "../../cli/program.ts";
 import { MIXER_SETTINGS } from "../../services/mixer/config.ts";
+import { runLateen } from "../harness/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lateen-cli-"));
 after(() => rmSync(folder, { recursive: true }));
 
-async function lateen(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CliIo = {
-    out: (text) => void out.push(text),
-    err: (text) => void err.push(text),
-    env: { HOME: folder },
-    cwd: folder,
-    isTerminal: false,
-    readStdin: async () => "",
-    signal: new AbortController().signal,
-  };
-  const code = await runCli(args, io);
-  return { code, out: out.join("\n"), err: err.join("\n") };
-}
+const lateen = (...args: string[]) => runLateen(args, { env: { HOME: folder }, cwd: folder });
 
 test("version and help end with 0", async () => {
   assert.match((await lateen("version")).out, /^lateen \d+\.\d+\.\d+ \(node v/);
@@ -64,7 +49,7 @@ for (const [args, message] of [
   [["get"], /specify the type of resource to get\. Types are routerule/],
   [["get", "route-rule"], /"route-rule" not recognized\. Please use non-hyphenated resource name "routerule"/],
   [["get", "spaceship"], /configuration type spaceship not found/],
-  [["get", "routerule", "-o", "xml"], /unknown output format xml\. Types are yaml\|json\|short/],
+  [["get", "routerule", "-o", "xml"], /unknown output format xml\. Types are short\|yaml\|json/],
   [["delete"], /provide configuration type and name or -f option/],
   [["delete", "routerule"], /provide configuration type and name or -f option/],
   [["create", "-f", "-"], /nothing to create/],

@@ -5,22 +5,12 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { resolveAddress } from "../../cli/connection.ts";
 import type { CliIo } from "../../cli/io.ts";
+import { cliIo } from "../harness/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lateen-cli-"));
 after(() => rmSync(folder, { recursive: true }));
 
-function io(env: Record<string, string> = {}, cwd = folder): CliIo {
-  const nothing = () => {};
-  return {
-    out: nothing,
-    err: nothing,
-    env: { HOME: folder, ...env },
-    cwd,
-    isTerminal: false,
-    readStdin: async () => "",
-    signal: new AbortController().signal,
-  };
-}
+const io = (env: Record<string, string> = {}, cwd = folder): CliIo => cliIo({ env: { HOME: folder, ...env }, cwd });
 
 const STORED = { natsUrl: "nats://stored:1", user: "operator", password: "secret", prefix: "other" };
 

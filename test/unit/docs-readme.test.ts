@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runCli } from "../../cli/program.ts";
+import { runLateen } from "../harness/cli.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const pages = [
@@ -32,19 +32,10 @@ test("the npm scripts that the pages name exist in package.json", () => {
 });
 
 test("the lateen commands that the pages show exist", async () => {
-  const help: string[] = [];
-  const io = {
-    out: (text: string) => void help.push(text),
-    err: () => {},
-    env: {},
-    cwd: root,
-    isTerminal: false,
-    readStdin: async () => "",
-    signal: new AbortController().signal,
-  };
-  assert.equal(await runCli(["--help"], io), 0);
-  const commands = new Set([...help.join("\n").matchAll(/^ {2}([a-z-]+)/gm)].map(([, command]) => command));
-  assert.ok(commands.has("apply") && commands.has("pilot"), help.join("\n"));
+  const help = await runLateen(["--help"], { cwd: root });
+  assert.equal(help.code, 0);
+  const commands = new Set([...help.out.matchAll(/^ {2}([a-z-]+)/gm)].map(([, command]) => command));
+  assert.ok(commands.has("apply") && commands.has("pilot"), help.out);
   const shown = /(?:^|`|npx |[A-Z/a-z0-9.-] )(?:lateen) ([a-z][a-z-]+)(?= |`|$)/gm;
   assert.deepEqual(
     strays(shown, (command) => commands.has(command)),

@@ -34,7 +34,8 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
   head: [subjects.head("service").replace("service", "<table>"), subjects.head("*")],
   sync: [subjects.sync("service", key).replace("service", "<table>")],
   syncStatus: [subjects.syncStatus()],
-  config: (["apply", "submit", "delete", "get", "list", "history", "rollback"] as const).map((verb) =>
+  componentStatus: [subjects.componentStatus()],
+  config: (["apply", "submit", "delete", "get", "list", "history", "rollback", "pending"] as const).map((verb) =>
     subjects.config(verb),
   ),
   configKey: [subjects.configKey(kind, namespace, name)],
@@ -45,6 +46,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
     subjects.registry({ verb, ...registration }),
   ),
   allRegistry: [subjects.allRegistry()],
+  registryList: [subjects.registryList()],
   policyCheck: [subjects.policyCheck(ofProxy)],
   allPolicyChecks: [subjects.allPolicyChecks()],
   report: [subjects.report(ofProxy)],

@@ -1,45 +1,131 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { Connector } from "../../services/proxy/cluster/connector.ts";
-import { DEFAULT_HTTP1 } from "../../services/proxy/codec/http1-settings.ts";
 import { Directory } from "../../services/proxy/mesh/directory.ts";
 import { UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import type { WorkerNotice } from "../../services/proxy/workers/messages.ts";
 import { RelayedTables } from "../../services/proxy/workers/relayed-table.ts";
-import { ServiceConfig } from "../../shared/wire/index.ts";
+import { EndpointSet, type Input, ServiceConfig } from "../../shared/wire/index.ts";
 import { FakeClock, silentLog } from "../harness/index.ts";
 
+type Config = Input<typeof ServiceConfig>;
+
+/** A directory whose tables are told by hand. */
+class ToldDirectory {
+  readonly told: WorkerNotice[] = [];
+  readonly #relayed: RelayedTables;
+  readonly tables;
+  readonly directory: Directory;
+
+  constructor(namespace = "default") {
+    const clock = new FakeClock();
+    const self = { ...UNKNOWN_PEER, namespace };
+    this.#relayed = new RelayedTables((notice) => this.told.push(notice), clock, silentLog);
+    this.tables = this.#relayed.tables;
+    const connector = new Connector({
+      connectTimeoutMs: 100,
+      self,
+      identity: () => undefined,
+      verify: () => ({ error: "not used" }),
+    });
+    const { service: services, endpoints } = this.tables;
+    this.directory = new Directory({ self, services, endpoints, connector, clock });
+  }
+
+  get followed(): string[] {
+    return this.told.flatMap((notice) => (notice.type === "follow" ? [notice.key] : []));
+  }
+
+  write(name: string, sequence: number, config: Config): void {
+    this.#update(`default.${name}`, sequence, ServiceConfig.encode({ namespace: "default", name, ...config }));
+  }
+
+  writeShard(name: string, shard: number, sequence: number): void {
+    this.#update(`default.${name}.${shard}`, sequence, EndpointSet.encode({}));
+  }
+
+  #update(key: string, sequence: number, value: Uint8Array): void {
+    for (const notice of this.told) {
+      if (notice.type !== "follow" || notice.key !== key) continue;
+      this.#relayed.update({ id: notice.id, state: "present", epoch: 1, sequence, value });
+    }
+  }
+}
+
+const route = (rule: string, service: string) => ({
+  rule,
+  destinations: [{ destination: { namespace: "default", service }, weight: 100 }],
+});
+
 test("a service that has been let go takes no part in what becomes of it, whoever follows it on", () => {
-  const told: WorkerNotice[] = [];
-  const clock = new FakeClock();
-  const relayed = new RelayedTables((notice) => told.push(notice), clock, silentLog);
-  const { tables } = relayed;
-  const connector = new Connector({
-    connectTimeoutMs: 100,
-    self: UNKNOWN_PEER,
-    limits: DEFAULT_HTTP1,
-    identity: () => undefined,
-    verify: () => ({ error: "not used" }),
-  });
-  const directory = new Directory({
-    self: UNKNOWN_PEER,
-    services: tables.service,
-    endpoints: tables.endpoints,
-    connector,
-    clock,
-  });
-  const write = (sequence: number, destination: string): void => {
-    const destinations = [{ destination: { namespace: "default", service: destination }, weight: 100 }];
-    const value = ServiceConfig.encode({ namespace: "default", name: "api", routes: [{ rule: "one", destinations }] });
-    relayed.update({ id: 1, state: "present", epoch: 1, sequence, value });
-  };
-  const followed = (): string[] => told.flatMap((notice) => (notice.type === "follow" ? [notice.key] : []));
-  directory.entry("default", "api");
-  const another = tables.service.follow("default.api");
-  write(1, "first");
-  assert.deepEqual(followed(), ["default.api", "default.first"]);
-  directory.close();
-  write(2, "second");
-  assert.deepEqual(followed(), ["default.api", "default.first"]);
+  const told = new ToldDirectory();
+  told.directory.entry("default", "api");
+  const another = told.tables.service.follow("default.api");
+  told.write("api", 1, { routes: [route("one", "first")] });
+  assert.deepEqual(told.followed, ["default.api", "default.first"]);
+  told.directory.close();
+  told.write("api", 2, { routes: [route("one", "second")] });
+  assert.deepEqual(told.followed, ["default.api", "default.first"]);
   another.close();
+});
+
+describe("a service with views", () => {
+  const config: Config = {
+    routes: [route("all", "api")],
+    views: [
+      { namespaces: ["blog", "shop"], routes: [route("shop", "canary")] },
+      { namespaces: ["shop"], routes: [route("late", "api")] },
+    ],
+    requires: [
+      { table: "service", key: "default.canary", epoch: 1, sequence: 5 },
+      { table: "endpoints", key: "default.canary.0", epoch: 1, sequence: 7 },
+    ],
+  };
+  let told: ToldDirectory;
+  const routesIn = (namespace: string) => {
+    told = new ToldDirectory(namespace);
+    const entry = told.directory.entry("default", "api");
+    told.write("api", 1, config);
+    return () => entry.snapshot?.routes.routes.map(({ rule }) => rule);
+  };
+  beforeEach(() => told?.directory.close());
+
+  test("has the routes of the first that names the caller's namespace", () => {
+    const routes = routesIn("shop");
+    assert.equal(routes(), undefined);
+    told.write("canary", 5, {});
+    told.write("api", 2, { ...config, requires: [] });
+    assert.deepEqual(routes(), ["shop"]);
+    assert.deepEqual(routesIn("default")(), ["all"]);
+  });
+
+  test("has the caller follow and wait for what its own routes lead to, and nothing else", () => {
+    const outside = routesIn("default");
+    assert.deepEqual([outside(), told.followed], [["all"], ["default.api"]]);
+    const inside = routesIn("shop");
+    assert.deepEqual(told.followed, ["default.api", "default.canary"]);
+    told.write("canary", 4, { endpointShards: 1 });
+    told.writeShard("canary", 0, 7);
+    assert.equal(inside(), undefined, "the service's own position is not held");
+    told.write("canary", 5, { endpointShards: 1 });
+    assert.deepEqual(inside(), ["shop"]);
+  });
+
+  test("waits for a shard's position of a service that it routes to", () => {
+    const inside = routesIn("shop");
+    told.write("canary", 5, { endpointShards: 1 });
+    told.writeShard("canary", 0, 6);
+    assert.equal(inside(), undefined);
+    told.writeShard("canary", 0, 7);
+    assert.deepEqual(inside(), ["shop"]);
+  });
+
+  test("takes up and lets go of what it leads to as the views change", () => {
+    const routes = routesIn("default");
+    told.write("api", 2, { ...config, views: [{ namespaces: ["default"], routes: [route("mine", "next")] }] });
+    assert.deepEqual(told.followed, ["default.api", "default.next"]);
+    assert.deepEqual(routes(), ["all"], "the last good ones, until the next service is known");
+    told.write("next", 1, {});
+    assert.deepEqual(routes(), ["mine"]);
+  });
 });

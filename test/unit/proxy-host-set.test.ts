@@ -49,6 +49,23 @@ test("a host whose address, labels, identity or locality changes is another", ()
   }
 });
 
+test("of a port alone are the hosts that serve it, with no other port, each its own as long as that port stays", () => {
+  const set = hostSet();
+  const [web, admin] = [
+    { number: 80, addressPort: 1 },
+    { number: 81, addressPort: 2 },
+  ];
+  const [both, ...none] = set.update(
+    service,
+    endpoints({ instance: "r1", ports: [web, admin] }, { instance: "r2", ports: [web] }),
+    81,
+  );
+  assert.deepEqual(none, []);
+  assert.deepEqual([[...(both?.ports.keys() ?? [])], both?.peer.port], [[81], 81]);
+  const [after] = set.update(service, endpoints({ instance: "r1", ports: [{ ...web, addressPort: 3 }, admin] }), 81);
+  assert.equal(after, both);
+});
+
 test("a host that is gone is closed, and one that comes is as its endpoint says", () => {
   const set = hostSet();
   set.update(service, endpoints({ instance: "r1" }, { instance: "r2" }));

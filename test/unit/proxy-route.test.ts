@@ -236,6 +236,24 @@ describe("a chosen route", () => {
     assert.equal(request.authority, "reviews");
   });
 
+  test("has the host that its header operations set, a destination's before a rewrite's before the route's", () => {
+    const host = (value: string) => ({ set: [{ name: "Host", value }], add: [{ name: "x-a", value: "1" }] });
+    const byRoute = { rule: "r", destinations: [to("v1")], requestHeaders: host("route.example:81") };
+    const byRewrite = { ...byRoute, rewrite: { authority: "rewrite.example" } };
+    const byDestination = {
+      ...byRewrite,
+      destinations: [{ ...to("v1"), requestHeaders: host("destination.example") }],
+    };
+    const asked = [byRoute, byRewrite, byDestination].map((route) => forward(route, head("/")).request);
+    assert.deepEqual(
+      asked.map(({ authority }) => authority),
+      ["route.example:81", "rewrite.example", "destination.example"],
+    );
+    for (const { headers } of asked) assert.deepEqual([headers.get("host"), headers.get("x-a")], [undefined, "1"]);
+    const added = { rule: "r", destinations: [to("v1")], requestHeaders: { add: [{ name: "host", value: "added" }] } };
+    assert.equal(forward(added, head("/")).request.authority, "added");
+  });
+
   test("redirects with 302 to the given path and host, else to the same", () => {
     const both = forward({ rule: "r", redirect: { uri: "/there", authority: "ratings:80" } }, head("/here?q"));
     assert.equal(both.plan, undefined);
@@ -243,6 +261,20 @@ describe("a chosen route", () => {
     assert.equal(both.answer.head?.headers.get("location"), "http://ratings:80/there?q");
     const host = forward({ rule: "r", redirect: { authority: "ratings" } }, head("/here?q"));
     assert.equal(host.answer.head?.headers.get("location"), "http://ratings/here?q");
+  });
+
+  test("redirects to the port that it names, that was called, or that the scheme has", () => {
+    const location = (redirect: RouteInput["redirect"], authority = "reviews:9080") =>
+      forward({ rule: "r", redirect: redirect ?? null }, head("/", {}, "GET", authority)).answer.head?.headers.get(
+        "location",
+      );
+    const [called, scheme] = [{ derivePort: "FROM_REQUEST_PORT" }, { derivePort: "FROM_PROTOCOL_DEFAULT" }];
+    assert.equal(location(called, "reviews"), "http://reviews:9080/");
+    assert.equal(location({ ...called, authority: "a.example" }), "http://a.example:9080/");
+    assert.equal(location({ ...called, scheme: "https", authority: "a.example:1" }), "https://a.example:9080/");
+    assert.equal(location(scheme), "http://reviews/");
+    assert.equal(location({ ...scheme, scheme: "https", authority: "a.example:1" }), "https://a.example/");
+    assert.equal(location({ ...called, port: 443, scheme: "https" }), "https://reviews/");
   });
 
   test("appends headers to those that are there", () => {
@@ -358,7 +390,7 @@ describe("a route's hash", () => {
 test("mirrors and faults draw fractions of a percent, each on its own", () => {
   const cluster = new Cluster("c");
   const draws = [0.0049, 0.0051, 0.5];
-  const mirrors = [0.5, 0.5, 50, 0, 100].map((percent) => ({ cluster, percent }));
+  const mirrors = [0.5, 0.5, 50, 0, 100].map((percent) => ({ cluster, percent, port: 0 }));
   const drawn = drawMirrors(mirrors, () => draws.shift() ?? 0);
   assert.deepEqual(drawn, [mirrors[0], mirrors[4]]);
   const [route] = compiled({
@@ -387,7 +419,8 @@ test("exponential delays have their mean and their median, and an end", () => {
 
 describe("a route that cannot be carried out", () => {
   const cases: [what: string, route: RouteInput, reason: RegExp][] = [
-    ["changes Host", { requestHeaders: { set: [{ name: "Host", value: "x" }] } }, /header host must not be changed/],
+    ["sets a Host that is none", { requestHeaders: { set: [{ name: "Host", value: "a b" }] } }, /"a b" is not a host/],
+    ["answers with a Host", { responseHeaders: { set: [{ name: "Host", value: "x" }] } }, /host must not be changed/],
     ["removes Host", { requestHeaders: { remove: ["host"] } }, /header host must not be changed/],
     [
       "changes a pseudo header",
@@ -397,6 +430,7 @@ describe("a route that cannot be carried out", () => {
     ["changes the framing", { responseHeaders: { remove: ["Content-Length"] } }, /content-length must not be changed/],
     ["splits an answer", { responseHeaders: { set: [{ name: "a", value: "b\r\nc: d" }] } }, /no header may carry/],
     ["redirects with 200", { redirect: { uri: "/x", code: 200 } }, /cannot answer 200/],
+    ["derives a port from nothing", { redirect: { derivePort: "FROM_HERE" } }, /cannot be derived FROM_HERE/],
     ["answers 101", { directResponse: { status: 101 } }, /cannot answer 101/],
     ["rewrites by a group that is not there", { rewrite: { regex: "a(b)", substitution: "\\2" } }, /no group \\2/],
     ["rewrites to a line break", { rewrite: { regex: "a", substitution: "\r\n" } }, /no path may carry/],

@@ -22,6 +22,10 @@ export interface ClusterLimits {
   readonly idleTimeoutMs: number;
   /** Undefined: the proxy's own. */
   readonly connectTimeoutMs: number | undefined;
+  /** How long a connection is silent before the system asks whether its other end is still there; 0: it never asks. */
+  readonly tcpKeepaliveMs: number;
+  /** After this a connection takes no more requests, and ends. */
+  readonly maxConnectionDurationMs: number;
 }
 
 /** Retries as a share of the active requests, but never fewer than some. */
@@ -42,6 +46,8 @@ export const DEFAULT_LIMITS: ClusterLimits = {
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
   idleTimeoutMs: 300_000,
   connectTimeoutMs: undefined,
+  tcpKeepaliveMs: 0,
+  maxConnectionDurationMs: Number.POSITIVE_INFINITY,
 };
 
 /** A worker's part of a cluster's limits. What is of each connection stays, a share of the active requests is one already. */

@@ -120,6 +120,8 @@ function limitsOf({ circuitBreaker, retryBudget }: TrafficPolicy): ClusterLimits
     maxRequestsPerConnection: breaker.httpMaxRequestsPerConnection || Number.POSITIVE_INFINITY,
     idleTimeoutMs: breaker.idleTimeoutMs || DEFAULT_LIMITS.idleTimeoutMs,
     connectTimeoutMs: breaker.connectTimeoutMs || undefined,
+    tcpKeepaliveMs: breaker.tcpKeepaliveMs,
+    maxConnectionDurationMs: breaker.maxConnectionDurationMs || Number.POSITIVE_INFINITY,
   }));
   return { ...DEFAULT_LIMITS, ...limits, retryBudget: budget ?? DEFAULT_RETRY_BUDGET };
 }

@@ -33,7 +33,7 @@ interface GroupBalancer {
 }
 
 export class Cluster {
-  /** `<service>.<namespace>`, with `|k=v,...` for a version. */
+  /** `<service>.<namespace>`, with `:port` for a port that has a policy of its own and `|k=v,...` for a version. */
   readonly name: string;
   readonly breaker = new CircuitBreaker();
   readonly #clock: Clock;
@@ -48,6 +48,7 @@ export class Cluster {
   #groupBalancers = new Map<string, GroupBalancer>();
   #outlier: OutlierDetector | undefined;
   #checker: HealthChecker | undefined;
+  #ports: ReadonlyMap<number, Cluster> | undefined;
 
   constructor(name: string, { clock = systemClock, locality = "" }: ClusterOptions = {}) {
     this.name = name;
@@ -71,6 +72,15 @@ export class Cluster {
   /** Whether the client's own choice of address stands. */
   get passesThrough(): boolean {
     return this.#policy.loadBalancing === PASSTHROUGH;
+  }
+
+  /** The cluster for requests to a port: another one where a policy speaks of that port apart. */
+  forPort(servicePort: number): Cluster {
+    return this.#ports === undefined ? this : (this.#ports.get(servicePort) ?? this);
+  }
+
+  setPorts(clusters: ReadonlyMap<number, Cluster>): void {
+    this.#ports = clusters.size === 0 ? undefined : clusters;
   }
 
   /** Balancer, detector and checker keep what they know unless their own part of the policy changes. */

@@ -101,7 +101,7 @@ export class ConnectionPool {
           onClosed: (closed: Http1ClientConnection) => this.#forget(closed),
         };
         const connection = new Http1ClientConnection(socket, options, reader);
-        connection.expiresMs = expiresMs;
+        connection.expiresMs = Math.min(expiresMs, Date.now() + this.#breaker.limits.maxConnectionDurationMs);
         this.#connections.add(connection);
         this.#release(connection);
       },

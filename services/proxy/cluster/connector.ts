@@ -17,6 +17,8 @@ export interface ConnectTarget extends HostPort {
   readonly protocol?: string | undefined;
   /** Undefined: the connector's own. */
   readonly timeoutMs?: number | undefined;
+  /** Silence after which the system asks whether the other end is still there; 0 (default): it never asks. */
+  readonly keepaliveMs?: number;
   /** Reads the socket instead of `data` events; only of a plaintext one. */
   readonly reader?: SocketReader;
 }
@@ -31,6 +33,11 @@ function retireMs(expiresMs: number, nowMs: number): number {
 
 function readBy({ reader }: ConnectTarget): { onread?: SocketReader["onread"] } {
   return reader === undefined ? {} : { onread: reader.onread };
+}
+
+/** The system counts in whole seconds. */
+function keepAlive(socket: Socket, { keepaliveMs = 0 }: ConnectTarget): void {
+  if (keepaliveMs > 0) socket.setKeepAlive(true, Math.max(1_000, keepaliveMs));
 }
 
 /** What this proxy shows to others, swapped when its certificate is renewed. */
@@ -79,6 +86,7 @@ export class Connector {
     const failed = this.#guard(socket, target, events);
     socket.once("connect", () => {
       failed.disarm();
+      keepAlive(socket, target);
       events.onConnected(socket, Number.POSITIVE_INFINITY, target.reader);
     });
   }
@@ -114,6 +122,7 @@ export class Connector {
       }
       const { self } = this.#options;
       socket.setNoDelay(true);
+      keepAlive(socket, target);
       socket.write(
         encodeHello({
           protocol: target.protocol ?? HTTP1,

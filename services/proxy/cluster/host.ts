@@ -92,10 +92,10 @@ export class Host {
     if (target === undefined) return undefined;
     const pool = new ConnectionPool(
       (events) => {
-        const timeoutMs = this.#breaker.limits.connectTimeoutMs;
+        const { connectTimeoutMs: timeoutMs, tcpKeepaliveMs: keepaliveMs } = this.#breaker.limits;
         const isRead = target.plaintext && this.#breaker.connections <= MAX_READERS;
         const reader = isRead ? { reader: new SocketReader() } : {};
-        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs, ...reader }, events);
+        this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs, keepaliveMs, ...reader }, events);
       },
       this.#breaker,
       this.#connector.limits,

@@ -28,10 +28,13 @@ export function drawMirrors(mirrors: readonly RouteMirror[], random: () => numbe
 export function sendMirrors(exchange: Exchange, mirrors: readonly RouteMirror[], timeoutMs: number): void {
   const drawn = drawMirrors(mirrors);
   if (drawn.length === 0) return;
-  const copies = drawn.map(({ cluster }) => ({ cluster, head: copyOf(exchange.head) }));
-  const { servicePort, record } = exchange;
+  const { record } = exchange;
+  const copies = drawn.map(({ cluster, port }) => {
+    const servicePort = port || exchange.servicePort;
+    return { cluster: cluster.forPort(servicePort), servicePort, head: copyOf(exchange.head) };
+  });
   exchange.onceReceived(BODY_BUFFER_BYTES, (body) => {
-    for (const { cluster, head } of copies) {
+    for (const { cluster, servicePort, head } of copies) {
       const plan = { cluster, servicePort, timeoutMs: 0, attempts: 0, perTryTimeoutMs: 0 };
       const nobody = new Nobody(timeoutMs > 0 ? timeoutMs : PATIENCE_MS, () => {
         copy.onDeadline();

@@ -44,9 +44,8 @@ export class RateLimitFilter implements Filter {
   }
 
   #bucketOf({ service }: Exchange, route: ServiceRoute, limit: LocalRateLimit): TokenBucket {
-    const place = service?.config.routes.indexOf(route.config);
     const { maxTokens, tokensPerFill, fillIntervalMs } = limit;
-    const key = JSON.stringify([service?.host, route.rule, place, maxTokens, tokensPerFill, fillIntervalMs]);
+    const key = JSON.stringify([service?.host, route.rule, route.place, maxTokens, tokensPerFill, fillIntervalMs]);
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       const whole = { maxTokens, tokensPerFill: tokensPerFill || 1, fillIntervalMs: fillIntervalMs || 1_000 };

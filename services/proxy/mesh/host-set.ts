@@ -1,4 +1,4 @@
-import type { Endpoint } from "../../../shared/wire/index.ts";
+import type { Endpoint, EndpointPort } from "../../../shared/wire/index.ts";
 import type { CircuitBreaker } from "../cluster/circuit-breaker.ts";
 import type { Connector } from "../cluster/connector.ts";
 import { Host, type HostPort } from "../cluster/host.ts";
@@ -21,15 +21,24 @@ export class HostSet {
     this.#breaker = breaker;
   }
 
-  /** The hosts of these endpoints; the others end with their requests. */
-  update(service: Pick<Peer, "namespace" | "service" | "host">, endpoints: readonly Endpoint[]): readonly Host[] {
+  /**
+   * The hosts of these endpoints; the others end with their requests. `port`: only those that serve it, and of theirs
+   * only that; 0: all.
+   */
+  update(
+    service: Pick<Peer, "namespace" | "service" | "host">,
+    endpoints: readonly Endpoint[],
+    port = 0,
+  ): readonly Host[] {
     const before = this.#hosts;
     this.#hosts = new Map();
     for (const endpoint of endpoints) {
-      const { address, ports, labels, principal, plaintext, locality } = endpoint;
+      const { address, labels, principal, plaintext, locality } = endpoint;
+      const ports = port === 0 ? endpoint.ports : endpoint.ports.filter(({ number }) => number === port);
+      if (port !== 0 && ports.length === 0) continue;
       const identity = JSON.stringify([address, ports, labels, principal, plaintext, locality]);
       const known = before.get(endpoint.instance);
-      const entry = known?.identity === identity ? known : { host: this.#create(service, endpoint), identity };
+      const entry = known?.identity === identity ? known : { host: this.#create(service, endpoint, ports), identity };
       entry.host.healthy = endpoint.healthy;
       entry.host.weight = endpoint.weight || 1;
       this.#hosts.set(endpoint.instance, entry);
@@ -38,10 +47,14 @@ export class HostSet {
     return [...this.#hosts.values()].map(({ host }) => host);
   }
 
-  #create(service: Pick<Peer, "namespace" | "service" | "host">, endpoint: Endpoint): Host {
+  #create(
+    service: Pick<Peer, "namespace" | "service" | "host">,
+    endpoint: Endpoint,
+    served: readonly EndpointPort[],
+  ): Host {
     const { address, plaintext } = endpoint;
     const ports = new Map<number, HostPort>(
-      endpoint.ports.map((port) => [port.number, { address, port: port.addressPort, plaintext }]),
+      served.map((port) => [port.number, { address, port: port.addressPort, plaintext }]),
     );
     const peer: Peer = {
       ...service,
@@ -50,7 +63,7 @@ export class HostSet {
       principal: plaintext ? "" : endpoint.principal,
       labels: endpoint.labels,
       ip: address,
-      port: endpoint.ports[0]?.number ?? 0,
+      port: served[0]?.number ?? 0,
     };
     return new Host({
       peer,

@@ -1,23 +1,12 @@
-import { type Clock, errorMessage } from "../../../shared/base/index.ts";
+import { errorMessage } from "../../../shared/base/index.ts";
 import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
-import {
-  type Destination,
-  type Endpoint,
-  EndpointSet,
-  ServiceConfig,
-  type TrafficPolicy,
-  tableKey,
-} from "../../../shared/wire/index.ts";
-import { Cluster } from "../cluster/cluster.ts";
-import { compilePolicy } from "../cluster/cluster-policy.ts";
-import type { Connector } from "../cluster/connector.ts";
-import type { Host } from "../cluster/host.ts";
-import { isSource } from "../route/caller.ts";
+import { type Destination, type Endpoint, EndpointSet, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import { RouteTable } from "../route/route-table.ts";
-import { compileRoutes, destinationsOf } from "../route/service-route.ts";
-import type { Share } from "../share.ts";
-import type { Peer } from "../stream/record.ts";
-import { HostSet } from "./host-set.ts";
+import { compileRoutes, destinationsOf, routesFor } from "../route/service-route.ts";
+import { firstUnheld } from "./requirements.ts";
+import { ServiceClusters, type ServiceClustersDeps } from "./service-clusters.ts";
+import type { Labels } from "./service-policies.ts";
 import { createSnapshot, type ServiceSnapshot } from "./service-snapshot.ts";
 
 /**
@@ -27,28 +16,13 @@ import { createSnapshot, type ServiceSnapshot } from "./service-snapshot.ts";
  * snapshot: they change the hosts of the clusters that the routes already hold.
  */
 
-export interface ServiceEntryDeps {
-  readonly self: Peer;
+export interface ServiceEntryDeps extends ServiceClustersDeps {
   /** What rules call this proxy: "mesh" by default. */
   readonly gateways?: readonly string[];
   readonly services: FollowedTable;
   readonly endpoints: FollowedTable;
-  readonly connector: Connector;
-  readonly clock: Clock;
-  /** This proxy's, "region/zone/sub-zone"; empty when it does not know. */
-  readonly locality?: string;
-  /** Of the limits; default: all. */
-  readonly share?: Share;
   /** Another service that a route leads to. */
   entry(namespace: string, service: string): ServiceEntry;
-}
-
-type Labels = Readonly<Record<string, string>>;
-
-interface VersionCluster {
-  readonly labels: Labels;
-  readonly cluster: Cluster;
-  readonly hosts: HostSet;
 }
 
 export class ServiceEntry {
@@ -58,7 +32,7 @@ export class ServiceEntry {
   lastUsedMs = Date.now();
   readonly #deps: ServiceEntryDeps;
   readonly #listeners = new Set<() => void>();
-  readonly #clusters = new Map<string, VersionCluster>();
+  readonly #clusters: ServiceClusters;
   #endpoints: readonly Endpoint[] = [];
   #shards: FollowedKey[] = [];
   #dependencies = new Set<ServiceEntry>();
@@ -73,6 +47,7 @@ export class ServiceEntry {
     this.namespace = namespace;
     this.name = name;
     this.#deps = deps;
+    this.#clusters = new ServiceClusters(namespace, name, deps);
     this.follow = deps.services.follow(tableKey(namespace, name));
     this.#stopListening.push(this.follow.onChange(() => this.#onConfig()));
     this.#onConfig();
@@ -93,12 +68,12 @@ export class ServiceEntry {
   }
 
   get clusters(): Iterable<Cluster> {
-    return [...this.#clusters.values()].map((version) => version.cluster);
+    return this.#clusters;
   }
 
-  /** Of all its clusters: an instance is a host of each that it belongs to. */
-  get hosts(): Iterable<Host> {
-    return [...this.#clusters.values()].flatMap(({ cluster }) => cluster.hosts);
+  /** The numbers of its ports, as far as its configuration is known. */
+  get ports(): readonly number[] {
+    return this.#config?.ports.map(({ number }) => number) ?? [];
   }
 
   /** Entries that this one keeps alive. */
@@ -114,16 +89,7 @@ export class ServiceEntry {
 
   /** The instances with these labels. */
   cluster(labels: Labels): Cluster {
-    const key = labelsKey(labels);
-    const known = this.#clusters.get(key);
-    if (known !== undefined) return known.cluster;
-    const { connector, clock, locality = "" } = this.#deps;
-    const cluster = new Cluster(`${this.name}.${this.namespace}${key === "" ? "" : `|${key}`}`, { clock, locality });
-    const hosts = new HostSet(connector, cluster.breaker);
-    const version = { labels, cluster, hosts };
-    this.#clusters.set(key, version);
-    this.#updateCluster(version);
-    return cluster;
+    return this.#clusters.of(labels);
   }
 
   close(): void {
@@ -131,12 +97,12 @@ export class ServiceEntry {
     this.follow.close();
     for (const shard of this.#shards) shard.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    for (const { cluster } of this.#clusters.values()) cluster.close();
+    this.#clusters.close();
   }
 
   /** Called about once a second. */
   sweep(nowMs: number): void {
-    for (const { cluster } of this.#clusters.values()) cluster.sweep(nowMs);
+    this.#clusters.sweep(nowMs);
   }
 
   #onConfig(): void {
@@ -177,24 +143,10 @@ export class ServiceEntry {
       shard.setApplied({ epoch: shard.epoch, sequence: shard.sequence, revision: 0 });
     }
     this.#endpoints = [...endpoints.values()];
-    for (const version of this.#clusters.values()) this.#updateCluster(version);
+    this.#clusters.update(this.#config, this.#endpoints);
     this.#rebuild();
     // Other services may wait for just these endpoints.
     this.#changed();
-  }
-
-  #updateCluster({ labels, cluster, hosts }: VersionCluster): void {
-    const service = { namespace: this.namespace, service: this.name, host: this.#config?.host ?? "" };
-    const endpoints = this.#endpoints.filter((endpoint) => hasLabels(endpoint.labels, labels));
-    cluster.update(hosts.update(service, endpoints), compilePolicy(this.#policyFor(labels), this.#deps.share));
-  }
-
-  /** Labels must be equal, not a part: a policy for all versions is not one for each of them. */
-  #policyFor(labels: Labels): TrafficPolicy | undefined {
-    const key = labelsKey(labels);
-    return this.#config?.policies.find(
-      (policy) => isSource(policy.source, this.#deps.self) && labelsKey(policy.labels) === key,
-    );
   }
 
   #rebuild(): void {
@@ -219,7 +171,7 @@ export class ServiceEntry {
     let snapshot: ServiceSnapshot;
     try {
       const routes = compileRoutes(
-        config.routes,
+        routesFor(config, this.#deps.self.namespace),
         this.#deps.self,
         (destination) => this.#clusterOf(destination),
         this.#deps.gateways,
@@ -230,7 +182,7 @@ export class ServiceEntry {
       return;
     }
     this.#snapshot = snapshot;
-    for (const version of this.#clusters.values()) this.#updateCluster(version);
+    this.#clusters.update(config, this.#endpoints);
     this.follow.setApplied({ epoch: this.follow.epoch, sequence: this.follow.sequence, revision: config.revision });
     this.#changed();
   }
@@ -239,7 +191,7 @@ export class ServiceEntry {
   #missing(config: ServiceConfig): string | undefined {
     let missing: string | undefined;
     const dependencies = new Set<ServiceEntry>();
-    for (const route of config.routes) {
+    for (const route of routesFor(config, this.#deps.self.namespace)) {
       for (const destination of destinationsOf(route)) {
         if (destination.namespace === this.namespace && destination.service === this.name) continue;
         const other = this.#deps.entry(destination.namespace, destination.service);
@@ -248,14 +200,8 @@ export class ServiceEntry {
       }
     }
     this.#depend(dependencies);
-    for (const required of config.requires) {
-      const table = required.table === "service" ? this.#deps.services : this.#deps.endpoints;
-      const follow = table.get(required.key);
-      const held =
-        follow !== undefined &&
-        (follow.epoch > required.epoch || (follow.epoch === required.epoch && follow.sequence >= required.sequence));
-      if (!held) missing ??= `${required.table} ${required.key}`;
-    }
+    const used = new Set([this.follow.key, ...[...dependencies].map(({ follow }) => follow.key)]);
+    missing ??= firstUnheld(config.requires, this.#deps, used);
     if (!this.#shardsKnown) missing ??= `endpoints of ${this.name}.${this.namespace}`;
     return missing;
   }
@@ -276,16 +222,4 @@ export class ServiceEntry {
   #changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
-}
-
-/** One text per set of labels, whatever their order. */
-function labelsKey(labels: Labels): string {
-  return Object.keys(labels)
-    .sort()
-    .map((key) => `${key}=${labels[key]}`)
-    .join(",");
-}
-
-function hasLabels(labels: Labels, wanted: Labels): boolean {
-  return Object.entries(wanted).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
 }

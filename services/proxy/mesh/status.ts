@@ -10,7 +10,7 @@ export interface StatusOptions {
   readonly bus: Bus;
   readonly identity: ProxyIdentity;
   readonly followers: readonly TableFollower[];
-  readonly about: Omit<Input<typeof ProxyStatus>, "applied" | "draining">;
+  readonly about: Omit<Input<typeof ProxyStatus>, "applied" | "draining" | "nowMs">;
   readonly clock: Clock;
   isDraining(): boolean;
 }
@@ -58,7 +58,8 @@ export class StatusPublisher {
         });
       }
     }
-    return { ...this.#options.about, applied, draining: this.#options.isDraining() };
+    const { about, clock } = this.#options;
+    return { ...about, applied, draining: this.#options.isDraining(), nowMs: clock.now() };
   }
 
   #since(key: string, sequence: number): number {

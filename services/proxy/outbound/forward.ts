@@ -33,12 +33,12 @@ export function forwardByRoute(exchange: Exchange, route: ServiceRoute): Forward
   const hash = route.hashKey?.(exchange);
   if (target.requestEdits !== undefined) applyHeaderEdits(exchange.head.headers, target.requestEdits);
   if (target.responseEdits !== undefined) exchange.editResponse(target.responseEdits);
-  route.rewrite?.(exchange.head);
+  target.rewrite?.(exchange.head);
   if (exchange.head.upgrade !== undefined && !route.config.websocketUpgrade) exchange.head.upgrade = undefined;
   if (target.port !== 0) exchange.servicePort = target.port;
   if (route.mirrors !== undefined) sendMirrors(exchange, route.mirrors, timeoutMs);
   return {
-    cluster: target.cluster,
+    cluster: target.cluster.forPort(exchange.servicePort),
     servicePort: exchange.servicePort,
     timeoutMs,
     attempts,
@@ -57,7 +57,7 @@ function tellAttempt({ record, head }: Exchange, { peer }: Host): void {
 }
 
 function answerHere(exchange: Exchange, { status, body, location }: LocalAnswer): void {
-  const extra = location === undefined ? undefined : { location: location(exchange.head) };
+  const extra = location === undefined ? undefined : { location: location(exchange.head, exchange.servicePort) };
   exchange.reply(status, "direct_response", "", body, extra);
 }
 

@@ -19,6 +19,8 @@ const UNTOUCHABLE = new Set([
   "upgrade",
 ]);
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const HOST_NAMES = new Set(["host", ":authority"]);
+const AUTHORITY = /^[\w.:[\]-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
@@ -35,6 +37,23 @@ export function compileHeaderEdits(
     for (const header of add) edits.push({ op: "add", ...fieldOf(header) });
   }
   return edits.length === 0 ? undefined : edits;
+}
+
+/**
+ * Operations on a request without those on its host, and the host that these ask for, "" for none: that is no field to
+ * change but the request's target.
+ */
+export function withoutAuthority(given: HeaderOperations | null | undefined): {
+  readonly operations: Partial<HeaderOperations>;
+  readonly authority: string;
+} {
+  const { remove = [], set = [], add = [] } = given ?? {};
+  const isHost = ({ name }: HeaderValue): boolean => HOST_NAMES.has(name.toLowerCase());
+  const host = set.find(isHost) ?? add.find(isHost);
+  if (host === undefined) return { operations: { remove, set, add }, authority: "" };
+  if (!AUTHORITY.test(host.value)) throw new Error(`${JSON.stringify(host.value)} is not a host`);
+  const isField = (header: HeaderValue): boolean => !isHost(header);
+  return { operations: { remove, set: set.filter(isField), add: add.filter(isField) }, authority: host.value };
 }
 
 export function applyHeaderEdits(headers: HeaderList, edits: readonly HeaderEdit[]): void {

@@ -7,12 +7,14 @@ import { replacePrefix } from "./rewrite.ts";
 export interface LocalAnswer {
   readonly status: number;
   readonly body: string;
-  /** Where a redirect leads. */
-  location?(head: RequestHead): string;
+  /** Where a redirect leads. `port`: the one that was called. */
+  location?(head: RequestHead, port: number): string;
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const DEFAULT_REDIRECT = 302;
+const FROM_REQUEST_PORT = "FROM_REQUEST_PORT";
+const DERIVED_PORTS = new Set(["", FROM_REQUEST_PORT, "FROM_PROTOCOL_DEFAULT"]);
 /** The port that a scheme needs no mention of. */
 const DEFAULT_PORT: Readonly<Record<string, string>> = { http: ":80", https: ":443" };
 
@@ -21,7 +23,9 @@ export function compileLocalAnswer(route: Route, matchedPrefix: string | undefin
   if (redirect !== null && redirect !== undefined) {
     const status = redirect.code || DEFAULT_REDIRECT;
     if (!REDIRECTS.has(status)) throw new Error(`a redirect cannot answer ${status}`);
-    return { status, body: "", location: (head) => locationOf(head, redirect, matchedPrefix) };
+    const { derivePort } = redirect;
+    if (!DERIVED_PORTS.has(derivePort)) throw new Error(`a redirect's port cannot be derived ${derivePort}`);
+    return { status, body: "", location: (head, port) => locationOf(head, port, redirect, matchedPrefix) };
   }
   if (directResponse === null || directResponse === undefined) return undefined;
   const { status, body } = directResponse;
@@ -29,16 +33,17 @@ export function compileLocalAnswer(route: Route, matchedPrefix: string | undefin
   return { status, body };
 }
 
-function locationOf(head: RequestHead, redirect: Redirect, matchedPrefix: string | undefined): string {
+function locationOf(head: RequestHead, port: number, redirect: Redirect, matchedPrefix: string | undefined): string {
   const scheme = redirect.scheme || head.scheme;
-  return `${scheme}://${authorityOf(head, redirect, scheme)}${pathTo(head, redirect, matchedPrefix)}`;
+  return `${scheme}://${authorityOf(head, port, redirect, scheme)}${pathTo(head, redirect, matchedPrefix)}`;
 }
 
-function authorityOf(head: RequestHead, redirect: Redirect, scheme: string): string {
+function authorityOf(head: RequestHead, called: number, redirect: Redirect, scheme: string): string {
   const authority = redirect.authority || head.authority;
-  if (redirect.port !== 0) {
-    const port = `:${redirect.port}`;
-    return authority.replace(/:\d+$/, "") + (DEFAULT_PORT[scheme] === port ? "" : port);
+  const number = redirect.port || (redirect.derivePort === FROM_REQUEST_PORT ? called : 0);
+  if (number !== 0 || redirect.derivePort !== "") {
+    const port = number === 0 || DEFAULT_PORT[scheme] === `:${number}` ? "" : `:${number}`;
+    return authority.replace(/:\d+$/, "") + port;
   }
   // The other scheme is not served on this one's port.
   const leaving = DEFAULT_PORT[head.scheme] ?? "";

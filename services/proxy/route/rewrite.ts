@@ -9,14 +9,16 @@ export const ORIGINAL_PATH = "x-envoy-original-path";
 /** Changes a request's path or host before it is forwarded. */
 export type RewriteRequest = (head: RequestHead) => void;
 
-/** Undefined when nothing is to be changed. `matchedPrefix`: what `uri` replaces, the whole path when undefined. */
+/**
+ * Undefined when nothing is to be changed. `matchedPrefix`: what `uri` replaces, the whole path when undefined.
+ * `authority`: the rewrite's own unless given.
+ */
 export function compileRewrite(
   rewrite: Rewrite | null | undefined,
   matchedPrefix: string | undefined,
+  authority = rewrite?.authority ?? "",
 ): RewriteRequest | undefined {
-  if (rewrite === null || rewrite === undefined) return undefined;
-  const { authority } = rewrite;
-  const path = pathRewrite(rewrite, matchedPrefix);
+  const path = rewrite === null || rewrite === undefined ? undefined : pathRewrite(rewrite, matchedPrefix);
   if (authority === "" && path === undefined) return undefined;
   return (head) => {
     if (authority !== "") head.authority = authority;

@@ -1,11 +1,11 @@
-import type { Destination, Route } from "../../../shared/wire/index.ts";
+import type { Destination, Route, ServiceConfig } from "../../../shared/wire/index.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { compileRetry, type RetryPolicy } from "../filter/retry-policy.ts";
 import { type Caller, whyNotFor } from "./caller.ts";
 import { compileConditions } from "./condition.ts";
 import { type Cors, compileCors } from "./cors.ts";
 import { compileHashKey, type HashKey } from "./hash-key.ts";
-import { compileHeaderEdits, type HeaderEdit } from "./header-edits.ts";
+import { compileHeaderEdits, type HeaderEdit, withoutAuthority } from "./header-edits.ts";
 import { compileLocalAnswer, type LocalAnswer } from "./local-answer.ts";
 import type { Matchable } from "./matching.ts";
 import { compileRewrite, type RewriteRequest } from "./rewrite.ts";
@@ -19,13 +19,14 @@ import { WeightedChoice } from "./weighted-choice.ts";
 export interface ServiceRoute extends Matchable {
   /** `<kind>/<namespace>/<name>` or "default". */
   readonly rule: string;
+  /** Among those of its rule, from 0. */
+  readonly place: number;
   readonly config: Route;
   readonly targets: WeightedChoice<RouteTarget>;
   /** Instead of forwarding. */
   readonly answer: LocalAnswer | undefined;
   /** Of an answer of the route's own; those of a forwarded one are the target's. */
   readonly answerEdits: readonly HeaderEdit[] | undefined;
-  readonly rewrite: RewriteRequest | undefined;
   readonly mirrors: readonly RouteMirror[] | undefined;
   readonly cors: Cors | undefined;
   readonly hashKey: HashKey | undefined;
@@ -34,20 +35,32 @@ export interface ServiceRoute extends Matchable {
 
 /** One weighted destination. Its edits are its own, then the route's, as Envoy orders them. */
 export interface RouteTarget {
+  /** Of every port; see `Cluster.forPort`. */
   readonly cluster: Cluster;
   /** 0: the port that was called. */
   readonly port: number;
+  readonly rewrite: RewriteRequest | undefined;
   readonly requestEdits: readonly HeaderEdit[] | undefined;
   readonly responseEdits: readonly HeaderEdit[] | undefined;
 }
 
 export interface RouteMirror {
   readonly cluster: Cluster;
+  /** 0: the port that the request itself goes to. */
+  readonly port: number;
   /** Of the route's requests; fractions count. */
   readonly percent: number;
 }
 
 export type ClusterOf = (destination: Destination | null | undefined) => Cluster;
+
+/** The routes of a service that hold for callers in a namespace: those of the first view that names it, if any does. */
+export function routesFor(
+  { views, routes }: Pick<ServiceConfig, "views" | "routes">,
+  namespace: string,
+): readonly Route[] {
+  return views.find(({ namespaces }) => namespaces.includes(namespace))?.routes ?? routes;
+}
 
 /** Everywhere that a route may send to, copies included. */
 export function destinationsOf(route: Route): Destination[] {
@@ -65,40 +78,54 @@ export function compileRoutes(
   gateways?: readonly string[],
 ): ServiceRoute[] {
   const compiled: ServiceRoute[] = [];
-  for (const config of routes) {
+  for (const { config, place } of placed(routes)) {
     if (whyNotFor(config.match, caller, gateways) !== undefined) continue;
-    const route = compileRoute(config, clusterOf);
+    const route = compileRoute(config, clusterOf, place);
     compiled.push(route);
     if (route.conditions.length === 0) break;
   }
   return compiled;
 }
 
-function compileRoute(config: Route, clusterOf: ClusterOf): ServiceRoute {
+/** Each route with its place among those of its rule. */
+export function* placed(routes: readonly Route[]): Iterable<{ readonly config: Route; readonly place: number }> {
+  const places = new Map<string, number>();
+  for (const config of routes) {
+    const place = places.get(config.rule) ?? 0;
+    places.set(config.rule, place + 1);
+    yield { config, place };
+  }
+}
+
+/** Throws on what no request could be routed by. */
+export function compileRoute(config: Route, clusterOf: ClusterOf, place: number): ServiceRoute {
   const prefix = matchedPrefix(config);
   const appended = { add: config.appendHeaders };
+  const { operations, authority } = withoutAuthority(config.requestHeaders);
   return {
     rule: config.rule,
+    place,
     config,
     conditions: compileConditions(config.match),
     targets: new WeightedChoice(
-      config.destinations.map(({ destination, weight, port, requestHeaders, responseHeaders }) => ({
-        value: {
+      config.destinations.map(({ destination, weight, port, requestHeaders, responseHeaders }) => {
+        const own = withoutAuthority(requestHeaders);
+        const value = {
           cluster: clusterOf(destination),
           port,
-          requestEdits: compileHeaderEdits(requestHeaders, config.requestHeaders, appended),
+          requestEdits: compileHeaderEdits(own.operations, operations, appended),
           responseEdits: compileHeaderEdits(responseHeaders, config.responseHeaders),
-        },
-        weight,
-      })),
+          rewrite: compileRewrite(config.rewrite, prefix, own.authority || config.rewrite?.authority || authority),
+        };
+        return { value, weight };
+      }),
     ),
     answer: compileLocalAnswer(config, prefix),
     answerEdits: compileHeaderEdits(config.responseHeaders),
-    rewrite: compileRewrite(config.rewrite, prefix),
     mirrors:
       config.mirrors.length === 0
         ? undefined
-        : config.mirrors.map(({ destination, percent }) => ({ cluster: clusterOf(destination), percent })),
+        : config.mirrors.map(({ destination, percent, port }) => ({ cluster: clusterOf(destination), percent, port })),
     cors: compileCors(config.cors),
     hashKey: compileHashKey(config.hashPolicies),
     retry: compileRetry(config.retry),

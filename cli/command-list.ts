@@ -1,0 +1,23 @@
+import type { CommandDefinition } from "./command.ts";
+import { APPLY } from "./commands/apply.ts";
+import { BUS_CONFIG } from "./commands/bus-config.ts";
+import { COMPONENT_COMMANDS } from "./commands/component.ts";
+import { CREATE } from "./commands/create.ts";
+import { DELETE } from "./commands/delete.ts";
+import { GET } from "./commands/get.ts";
+import { PROXY_STATUS } from "./commands/proxy-status.ts";
+import { TELEMETRY } from "./commands/telemetry.ts";
+import { VERSION } from "./commands/version.ts";
+
+/** Every command. Help and docs/cli.md show them by group, and within a group in this order. */
+export const COMMANDS: readonly CommandDefinition[] = [
+  APPLY,
+  CREATE,
+  GET,
+  DELETE,
+  PROXY_STATUS,
+  TELEMETRY,
+  BUS_CONFIG,
+  VERSION,
+  ...COMPONENT_COMMANDS,
+];
