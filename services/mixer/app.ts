@@ -23,6 +23,7 @@ import { mixerFindings } from "./findings.ts";
 import { Grace } from "./grace.ts";
 import { linkConfig } from "./linked-config.ts";
 import { createMixerMetrics } from "./mixer-metrics.ts";
+import { OperatorRequests } from "./operator-requests.ts";
 import { Planner } from "./planner.ts";
 import { RedisPool } from "./redis-pool.ts";
 import { ReportHandler } from "./report-handler.ts";
@@ -32,6 +33,8 @@ import { SnapshotHolder } from "./snapshot.ts";
 /** More checks than this at once are refused, which the plan's fail policy answers faster than a queue would. */
 const MAX_CHECKS = 4096;
 const MAX_BATCHES = 256;
+/** Of people. */
+const MAX_REQUESTS = 16;
 /** A handler that could not be made is tried again after this: later than what is being closed is gone. */
 const RETRY_HANDLERS_MS = 3000;
 
@@ -186,6 +189,7 @@ export function buildMixer(config: MixerConfig): App {
       waitMs: config.checkWaitMs,
       onAnswer: counts.check,
     });
+    const requests = new OperatorRequests({ snapshots, dispatcher, replica: name });
     const reports = new ReportHandler({ subjects, snapshots, dispatcher, replica: name, counts: counts.reports });
     const inboxOf = ({ namespace, serviceAccount }: { namespace: string; serviceAccount: string }): string =>
       `${subjects.inbox(namespace, serviceAccount)}.`;
@@ -204,6 +208,14 @@ export function buildMixer(config: MixerConfig): App {
       mesh.serve(subjects.allReportsTo(name), (message) => reports.handle(message), {
         maxInFlight: MAX_BATCHES,
         callerInbox: ofReporter,
+      }),
+      mesh.serve(subjects.mixerCheck(), (message) => requests.check(message), {
+        queue: subjects.queue("mixer"),
+        maxInFlight: MAX_REQUESTS,
+      }),
+      mesh.serve(subjects.mixerReport(), (message) => requests.report(message), {
+        queue: subjects.queue("mixer"),
+        maxInFlight: MAX_REQUESTS,
       }),
       serveComponentStatus({
         mesh,

@@ -101,17 +101,20 @@ export function decodeRow(row: ReportRow, { words, peers }: BatchParts, identity
   overrideIdentity(attributes, identity, row.outbound ? "source" : "destination");
   attributes.set("context.reporter.kind", row.outbound ? "outbound" : "inbound");
   const bag = new MapBag(attributes);
+  const merged = new Map(row.values.map((value) => [word(words, value.name), unpackValue(value)]));
+  return { bag, merged, ...rowContextOf(bag, row.outbound) };
+}
+
+/** The parties of a request, and the namespace whose rules apply to it. */
+export function rowContextOf(bag: AttributeBag, outbound: boolean): Pick<DecodedRow, "namespace" | "row"> {
   const destination = bag.get("destination.service");
   const name = typeof destination === "string" ? resolveHost(destination, "") : undefined;
   const namespace = text(bag, "destination.namespace") ?? name?.namespace ?? "";
-  const merged = new Map(row.values.map((value) => [word(words, value.name), unpackValue(value)]));
   const code = bag.get("response.code");
   return {
-    bag,
     namespace,
-    merged,
     row: {
-      reporter: row.outbound ? "source" : "destination",
+      reporter: outbound ? "source" : "destination",
       source: party(bag, "source"),
       destination: {
         ...party(bag, "destination"),

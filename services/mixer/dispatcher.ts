@@ -188,13 +188,11 @@ export class Dispatcher {
     return typeof host !== "string" || !this.#options.hasProxy(host);
   }
 
-  #applies({ rule }: RuntimeRule, bag: AttributeBag): boolean {
-    if ((bag.get("context.protocol") === "tcp") !== rule.tcp) return false;
-    if (rule.match === undefined) return true;
+  #applies(entry: RuntimeRule, bag: AttributeBag): boolean {
     try {
-      return rule.match.evaluate(bag);
+      return isMatch(entry, bag);
     } catch (error) {
-      this.#options.onEvent("match_error", rule.key, error);
+      this.#options.onEvent("match_error", entry.rule.key, error);
       return false;
     }
   }
@@ -227,7 +225,14 @@ export class Dispatcher {
   }
 }
 
-function toCheckInstance({ name, instance }: LinkedInstance, bag: AttributeBag): CheckInstance {
+/** Whether the rule's condition holds. Throws EvaluationError when that cannot be told. */
+export function isMatch({ rule }: RuntimeRule, bag: AttributeBag): boolean {
+  if ((bag.get("context.protocol") === "tcp") !== rule.tcp) return false;
+  return rule.match === undefined || rule.match.evaluate(bag);
+}
+
+/** Throws EvaluationError. */
+export function toCheckInstance({ name, instance }: LinkedInstance, bag: AttributeBag): CheckInstance {
   if (instance.template === "listentry")
     return { template: "listentry", name, value: evaluateListEntry(instance, bag) };
   return { template: "checknothing", name };

@@ -46,6 +46,8 @@ export interface RegisteredService {
   readonly principals: readonly string[];
   /** Sorted by instance name, then identity. */
   readonly endpoints: readonly EndpointInput[];
+  /** Whether some of its instances are gateways. */
+  readonly gateway: boolean;
 }
 
 /** What an instance says of itself beside what others connect to. */
@@ -91,6 +93,7 @@ interface Service {
   readonly leases: Map<string, Lease>;
   ports: readonly RegisteredPort[];
   principals: readonly string[];
+  gateway: boolean;
   emptySinceMs: number;
   endpoints: readonly EndpointInput[] | undefined;
 }
@@ -105,6 +108,7 @@ export class Registry {
   readonly #maxInstances: number;
   readonly #maxInstancesPerIdentity: number;
   readonly #services = new Map<string, Service>();
+  readonly #namespaces = new Map<string, Set<Service>>();
   readonly #leases = new Map<string, Lease>();
   /** SPIFFE id -> number of leases. */
   readonly #leasesOfIdentity = new Map<string, number>();
@@ -200,6 +204,15 @@ export class Registry {
     this.#emit({ service: key, shape: true, instances: [] });
   }
 
+  /** The service was known as one of gateways; it stays one until its instances say otherwise. */
+  seedGateway(namespace: string, name: string): void {
+    const service = this.#services.get(tableKey(namespace, name));
+    if (service === undefined || service.gateway) return;
+    if ([...service.leases.values()].some(({ about }) => about !== UNHEARD)) return;
+    service.gateway = true;
+    this.#emit({ service: service.key, shape: true, instances: [] });
+  }
+
   /** The endpoint is as it was written by an earlier leader. */
   seedEndpoint(namespace: string, name: string, endpoint: EndpointInput): void {
     const id = leaseId({ namespace, service: name, instance: endpoint.instance ?? "" }, endpoint.principal ?? "");
@@ -214,6 +227,15 @@ export class Registry {
 
   *services(): Generator<RegisteredService> {
     for (const service of this.#services.values()) yield this.#view(service);
+  }
+
+  /** Those that have services, in no order. */
+  namespaces(): Iterable<string> {
+    return this.#namespaces.keys();
+  }
+
+  *servicesOf(namespace: string): Generator<RegisteredService> {
+    for (const service of this.#namespaces.get(namespace) ?? []) yield this.#view(service);
   }
 
   /** In the order of `endpoints`. */
@@ -256,7 +278,7 @@ export class Registry {
     if (!this.#holding) this.#remove(lapsed);
     for (const service of this.#services.values()) {
       if (service.leases.size > 0 || now - service.emptySinceMs < this.#lingerMs) continue;
-      this.#services.delete(service.key);
+      this.#forget(service);
       this.#emit({ service: service.key, shape: true, instances: [] });
     }
   }
@@ -270,8 +292,12 @@ export class Registry {
     const known = this.#leases.get(id);
     if (known !== undefined) {
       known.renewedMs = now;
-      known.about = about ?? known.about;
-      if (known.fingerprint === fingerprint) return true;
+      const before = known.about;
+      known.about = about ?? before;
+      if (known.fingerprint === fingerprint) {
+        if (before === UNHEARD || before.gateway !== known.about.gateway) this.#reconsiderGateway(known.service);
+        return true;
+      }
       known.endpoint = endpoint;
       known.fingerprint = fingerprint;
       this.#changed(known.service, [instance], false);
@@ -293,18 +319,33 @@ export class Registry {
 
   #create(key: string, namespace: string, name: string): Service {
     const emptySinceMs = this.#clock.monotonic();
-    const service = {
+    const service: Service = {
       key,
       namespace,
       name,
       leases: new Map(),
       ports: [],
       principals: [],
+      gateway: false,
       emptySinceMs,
       endpoints: undefined,
     };
     this.#services.set(key, service);
+    const siblings = this.#namespaces.get(namespace) ?? new Set();
+    this.#namespaces.set(namespace, siblings.add(service));
     return service;
+  }
+
+  #forget(service: Service): void {
+    this.#services.delete(service.key);
+    const siblings = this.#namespaces.get(service.namespace);
+    siblings?.delete(service);
+    if (siblings?.size === 0) this.#namespaces.delete(service.namespace);
+  }
+
+  /** The service became one of gateways, or ceased to be one, by what an instance says beside its endpoint. */
+  #reconsiderGateway(service: Service): void {
+    if (isGateway(service) !== service.gateway) this.#changed(service, [], true);
   }
 
   #remove(leases: readonly Lease[]): void {
@@ -329,28 +370,37 @@ export class Registry {
   #changed(service: Service, instances: readonly string[], isNew: boolean): void {
     service.endpoints = undefined;
     let shape = isNew;
-    // An empty service keeps the ports and identities that it had last.
+    // An empty service keeps the ports and identities that it had last, and stays one of gateways.
     if (service.leases.size > 0) {
       const ports = unionOfPorts(service.leases.values());
       const principals = [
         ...new Set([...service.leases.values()].map(({ endpoint }) => endpoint.principal ?? "")),
       ].sort();
+      const gateway = isGateway(service);
       shape ||= !samePorts(ports, service.ports) || principals.join("\n") !== service.principals.join("\n");
+      shape ||= gateway !== service.gateway;
       service.ports = ports;
       service.principals = principals;
+      service.gateway = gateway;
     }
     this.#emit({ service: service.key, shape, instances });
   }
 
   #view(service: Service): RegisteredService {
     service.endpoints ??= [...service.leases.values()].sort(byId).map((lease) => lease.endpoint);
-    const { key, namespace, name, ports, principals, endpoints } = service;
-    return { key, namespace, name, ports, principals, endpoints };
+    const { key, namespace, name, ports, principals, endpoints, gateway } = service;
+    return { key, namespace, name, ports, principals, endpoints, gateway };
   }
 
   #emit(change: RegistryChange): void {
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+/** As its instances say; as it was while none of them has been heard. */
+function isGateway(service: Service): boolean {
+  const heard = [...service.leases.values()].filter(({ about }) => about !== UNHEARD);
+  return heard.length === 0 ? service.gateway : heard.some(({ about }) => about.gateway);
 }
 
 function byId(a: Lease, b: Lease): number {

@@ -41,6 +41,7 @@ export function registrationOf(
     version,
     locality,
     weight,
+    gateway: isGateway,
   };
 }
 

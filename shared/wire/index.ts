@@ -1,4 +1,13 @@
 export * from "./messages.ts";
+export type {
+  AttributeJson,
+  ExplainedAction,
+  ExplainedRule,
+  MixerCheckAnswer,
+  MixerCheckRequest,
+  MixerReportAnswer,
+  MixerReportRequest,
+} from "./mixer-requests.ts";
 export { decodeToken, encodeToken } from "./names.ts";
 export {
   type Account,

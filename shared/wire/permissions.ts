@@ -121,6 +121,8 @@ export function componentUser(subjects: Subjects, component: Component): BusUser
           subjects.allPolicyChecks(),
           subjects.allReports(),
           `${subjects.allReports()}.*`,
+          subjects.mixerCheck(),
+          subjects.mixerReport(),
           `${prefix}.sync.>`,
           subjects.componentStatus(),
         ],
@@ -182,6 +184,8 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
       ...WORKLOAD_TABLES.map((table) => subjects.directGet(table, ">")),
       `${prefix}.sync.>`,
       subjects.componentStatus(),
+      subjects.mixerCheck(),
+      subjects.mixerReport(),
       `${prefix}.proxy.debug.>`,
     ],
     subscribe: [
@@ -227,6 +231,8 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "stream", subject: subjects.allProxyStatus(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.sync.>`, from: "MESH", to: ["OPS"], manyReplies: true },
     { kind: "service", subject: subjects.componentStatus(), from: "MESH", to: ["OPS"], manyReplies: true },
+    { kind: "service", subject: subjects.mixerCheck(), from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: subjects.mixerReport(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
     { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];

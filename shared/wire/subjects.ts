@@ -223,6 +223,16 @@ export class Subjects {
     return this.#parseProxySubject("report.", parts.slice(0, 5).join("."));
   }
 
+  /** An operator's question; not a proxy's. */
+  mixerCheck(): string {
+    return `${this.prefix}.mixer.check`;
+  }
+
+  /** An operator's report; not a proxy's. */
+  mixerReport(): string {
+    return `${this.prefix}.mixer.report`;
+  }
+
   proxyStatus(identity: ProxyIdentity): string {
     return this.#proxySubject("proxy.status", identity);
   }

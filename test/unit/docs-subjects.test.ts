@@ -53,6 +53,8 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
   reportTo: [subjects.reportTo(ofProxy, replica)],
   allReports: [subjects.allReports()],
   allReportsTo: [subjects.allReportsTo(replica)],
+  mixerCheck: [subjects.mixerCheck()],
+  mixerReport: [subjects.mixerReport()],
   proxyStatus: [subjects.proxyStatus(ofProxy)],
   allProxyStatus: [subjects.allProxyStatus()],
   proxyDebug: [subjects.proxyDebug(ofProxy)],

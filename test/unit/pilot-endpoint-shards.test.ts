@@ -38,6 +38,7 @@ class Fixture {
         name: "reviews",
         ports: [],
         principals: [],
+        gateway: false,
         endpoints: this.instances.map((instance) => ({ instance })),
       }),
       onGrown: (service) => this.grown.push(service),

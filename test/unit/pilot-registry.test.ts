@@ -194,3 +194,50 @@ test("one identity can neither take all places nor send more than fits beside ot
   clock.advance(LEASE_MS + 1000);
   assert.equal(registry.has("default.reviews"), true);
 });
+
+function gatewayRegistration(gateway: boolean): Registration {
+  return Registration.decode(Registration.encode({ ...registration(), gateway }));
+}
+
+test("a service of gateways is one as soon as an instance says so, and ceases to be one likewise", () => {
+  const { registry, changes } = start();
+  registry.heard(address("ingress", "g1"), gatewayRegistration(false));
+  assert.equal(registry.service("default.ingress")?.gateway, false);
+  registry.heard(address("ingress", "g1"), gatewayRegistration(true));
+  assert.equal(registry.service("default.ingress")?.gateway, true);
+  assert.deepEqual(changes.at(-1), { service: "default.ingress", shape: true, instances: [] });
+  registry.heard(address("ingress", "g1"), gatewayRegistration(true));
+  assert.equal(changes.length, 2, "an unchanged heartbeat changes nothing");
+  registry.heard(address("ingress", "g1"), gatewayRegistration(false));
+  assert.equal(registry.service("default.ingress")?.gateway, false);
+});
+
+test("what an earlier leader knew as gateways stays so until its instances are heard", () => {
+  const { registry } = start();
+  registry.seedService("default", "ingress", [{ number: 80, protocol: "http" }], []);
+  const principal = registry.principal("default", "ingress");
+  registry.seedEndpoint("default", "ingress", { instance: "g1", principal, address: "127.0.0.1", healthy: true });
+  registry.seedGateway("default", "ingress");
+  assert.equal(registry.service("default.ingress")?.gateway, true);
+  registry.heard(address("ingress", "g1"), gatewayRegistration(true));
+  assert.equal(registry.service("default.ingress")?.gateway, true);
+  registry.departed(address("ingress", "g1"));
+  assert.equal(registry.service("default.ingress")?.gateway, true, "without instances it stays what it was");
+  registry.heard(address("ingress", "g1"), gatewayRegistration(false));
+  registry.seedGateway("default", "ingress");
+  assert.equal(registry.service("default.ingress")?.gateway, false, "what instances say counts more");
+});
+
+test("services are found by namespace", () => {
+  const { clock, registry } = start();
+  registry.heard(address("reviews", "r1"), registration());
+  registry.heard({ ...address("tiller", "t1"), namespace: "ops" }, registration());
+  assert.deepEqual([...registry.namespaces()].sort(), ["default", "ops"]);
+  assert.deepEqual(
+    [...registry.servicesOf("ops")].map(({ key }) => key),
+    ["ops.tiller"],
+  );
+  registry.departed({ ...address("tiller", "t1"), namespace: "ops" });
+  clock.advance(LINGER_MS + LEASE_MS);
+  assert.deepEqual([...registry.namespaces()], [], "a namespace without services is none");
+});

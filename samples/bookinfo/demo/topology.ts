@@ -198,7 +198,7 @@ class Planner {
       MESH_SERVICE_ACCOUNT: GATEWAY.serviceAccount,
       MESH_SERVICE: GATEWAY.service,
       MESH_INSTANCE: "istio-ingress-1",
-      MESH_LABELS: "istio=ingress",
+      MESH_LABELS: "istio=ingressgateway",
       GATEWAY_HOST: "127.0.0.1",
       INBOUND_HOST: "127.0.0.1",
       INBOUND_PORT: String(takePort()),
