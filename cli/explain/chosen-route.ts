@@ -37,8 +37,8 @@ export class ChosenRoute {
     return (this.#route.mirrors ?? []).map(({ cluster, port, percent }) => this.#target(cluster, port, percent));
   }
 
-  /** What the route answers itself; undefined when it forwards. */
-  get answer(): LocalAnswerExplained | undefined {
+  /** What the route answers itself to a request to `port`; undefined when it forwards. */
+  answerAt(port: number): LocalAnswerExplained | undefined {
     const { answer } = this.#route;
     if (answer === undefined) return undefined;
     const { status, body, location } = answer;
@@ -48,7 +48,7 @@ export class ChosenRoute {
       detail: "direct_response",
       flag: "",
       reason: isRedirect ? "the route redirects" : "the route answers itself",
-      ...(isRedirect ? { location: location(this.#head) } : { body }),
+      ...(isRedirect ? { location: location(this.#head, port) } : { body }),
     };
   }
 

@@ -38,8 +38,8 @@ function portAt(endpoint: Endpoint, port: number): number | undefined {
 }
 
 function explainEndpoint(endpoint: Endpoint, port: number): EndpointExplained {
-  const { instance, address, healthy, labels, principal } = endpoint;
-  return { instance, address: `${address}:${portAt(endpoint, port) ?? 0}`, healthy, labels, principal };
+  const { instance, workload, address, healthy, labels, principal } = endpoint;
+  return { instance, workload, address: `${address}:${portAt(endpoint, port) ?? 0}`, healthy, labels, principal };
 }
 
 function explainPolicy(config: TrafficPolicy | undefined): PolicyExplained {

@@ -61,7 +61,7 @@ async function explainRoute(
   source: MeshSource,
 ): Promise<Explanation> {
   const route = new ChosenRoute(config, request.head);
-  const { answer } = route;
+  const answer = route.answerAt(port);
   const targets = answer === undefined ? route.targets : [];
   const noTarget = answer === undefined && targets.length === 0;
   const told = (target: ChosenTarget) => explainDestination(target, port, request.caller, source);

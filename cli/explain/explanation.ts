@@ -103,6 +103,7 @@ export interface PolicyExplained {
 
 export interface EndpointExplained {
   readonly instance: string;
+  readonly workload: string;
   /** With the port to connect to. */
   readonly address: string;
   readonly healthy: boolean;
@@ -116,6 +117,14 @@ export interface ChecksExplained {
   readonly failOpen: boolean;
   readonly attributes: readonly string[];
   readonly quotas: readonly { readonly quota: string; readonly charge: number }[];
-  /** Where it can be known. */
-  readonly verdict?: { readonly allowed: boolean; readonly code: number; readonly message: string };
+  /** Those that apply, as far as it can be known. */
+  readonly rules: readonly string[];
+  /** Where a Mixer could be asked. */
+  readonly verdict?: {
+    readonly allowed: boolean;
+    readonly status: string;
+    /** What the caller would see; 0 when allowed. */
+    readonly httpStatus: number;
+    readonly message: string;
+  };
 }
