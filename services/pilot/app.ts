@@ -202,7 +202,7 @@ export function buildPilot(config: PilotConfig, dependencies: PilotDependencies 
 
 /** What only Pilot knows of itself. */
 function findings(registry: Registry, journal: Journal, { term }: Leadership): readonly Finding[] {
-  const pending = term?.compiler.activation.pendingCount ?? 0;
+  const pending = term?.compiler.pendingCount ?? 0;
   return [
     journal.failed
       ? { check: "journal", level: "fail", text: "accepted configuration cannot be written to disk" }
@@ -246,7 +246,7 @@ function exposeState(
   gauge(
     "pending_rules_count",
     "Route rules that wait for what they name.",
-    () => leadership.term?.compiler.activation.pendingCount ?? 0,
+    () => leadership.term?.compiler.pendingCount ?? 0,
   );
   gauge("journal_failed_info", "1 while the journal cannot be written.", () => (journal.failed ? 1 : 0));
 }

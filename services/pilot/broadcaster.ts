@@ -1,14 +1,16 @@
 import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
-import { GatewayConfig, ServiceConfig, type TouchedKeyInput } from "../../shared/wire/index.ts";
-import { type Affected, type Compiler, INGRESS_GATEWAY_KEY } from "./compiler.ts";
+import { type Input, type RequirementInput, ServiceConfig, type TouchedKeyInput } from "../../shared/wire/index.ts";
+import type { Affected } from "./compile/affected.ts";
+import { COMPILED_TABLES, type CompiledTableName, type Compiler } from "./compile/compiler.ts";
+import { DirtyKeys, type Keys, keysOf } from "./dirty-keys.ts";
 import type { EndpointShards } from "./endpoint-shards.ts";
 import { type Dependency, type KeyPosition, type Pinned, pin } from "./requirements.ts";
 
 /**
  * Turns what changed into writes, in an order in which no follower is ever sent somewhere that does not exist: first
- * the endpoints that a service's routes need, then the services it sends to, then itself, then gateways; what is gone
- * is removed last, after those that sent there have been written without it.
+ * the endpoints that a service's routes need, then the services it sends to, then itself, then what leads to it (hosts,
+ * gateways); what is gone is removed last and the other way round, after those that sent there have been written without it.
  *
  * One pass at a time; what changes meanwhile makes up the next. So a burst of changes to one service costs one
  * write, and the reader of `settled` knows that a change is out when the pass that contained it has ended. A service that
@@ -25,7 +27,7 @@ export interface BroadcasterOptions {
   readonly log: Logger;
   readonly compiler: Compiler;
   readonly shards: EndpointShards;
-  readonly tables: Readonly<Record<"service" | "endpoints" | "gateway", CompiledTable>>;
+  readonly tables: Readonly<Record<"service" | "endpoints" | CompiledTableName, CompiledTable>>;
   /** A service was compiled and written, or a compilation failed. */
   readonly onCompiled?: (failed: boolean) => void;
 }
@@ -39,13 +41,14 @@ const RETRY_MS = 1000;
 
 export class Broadcaster {
   readonly #options: BroadcasterOptions;
-  readonly #dirtyServices = new Set<string>();
-  #dirtyGateway = false;
+  #dirty = new DirtyKeys();
   /** Resources whose effect is not out yet: key of table `config` -> revision and effect. */
   #unsettled = new Map<string, { revision: number; affected: Affected }>();
   readonly #settled = new Map<string, Settled>();
   readonly #pinned = new Map<string, Pinned>();
   readonly #served = new Set<string>();
+  /** Keys of other tables that have a value, as `<table> <key>`. */
+  readonly #written = new Set<string>();
   #pass: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
   #paused = true;
@@ -62,14 +65,16 @@ export class Broadcaster {
     this.#pinned.set(`service ${key}`, { shape: shapeOf(config), requires });
   }
 
-  restoreGateway(config: GatewayConfig): void {
-    this.#pinned.set(`gateway ${INGRESS_GATEWAY_KEY}`, { shape: gatewayShape(config), requires: config.requires });
+  /** The same for a value of another table, of the shape that it had. */
+  restore(table: CompiledTableName, key: string, shape: string, requires: readonly RequirementInput[]): void {
+    this.#written.add(`${table} ${key}`);
+    this.#pinned.set(`${table} ${key}`, { shape, requires });
   }
 
   /** Starts to write; until then changes are only collected. */
   async begin(): Promise<void> {
     this.#paused = false;
-    this.#dirtyGateway = true;
+    for (const table of COMPILED_TABLES) this.#dirty.addAll(table, this.#options.compiler.keys(table));
     this.#wake();
     await this.#pass;
   }
@@ -77,12 +82,12 @@ export class Broadcaster {
   /** A resource was accepted. */
   configChanged(configKey: string, revision: number, affected: Affected): void {
     this.#unsettled.set(configKey, { revision, affected });
-    this.servicesChanged(affected);
+    this.changed(affected);
   }
 
-  servicesChanged(affected: Affected): void {
-    for (const service of affected.services) this.#dirtyServices.add(service);
-    if (affected.gateway) this.#dirtyGateway = true;
+  /** What these keys are compiled from has changed. */
+  changed(affected: Affected): void {
+    this.#dirty.add(affected);
     this.#wake();
   }
 
@@ -112,17 +117,14 @@ export class Broadcaster {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped && (this.#dirtyServices.size > 0 || this.#dirtyGateway || this.#unsettled.size > 0)) {
-      const services = new Set(this.#dirtyServices);
-      const gateway = this.#dirtyGateway;
+    while (!this.#stopped && (this.#dirty.size > 0 || this.#unsettled.size > 0)) {
+      const dirty = this.#dirty;
       const unsettled = this.#unsettled;
-      this.#dirtyServices.clear();
-      this.#dirtyGateway = false;
+      this.#dirty = new DirtyKeys();
       this.#unsettled = new Map();
-      const failed = await this.#writeAll(services, gateway);
+      const failed = await this.#writeAll(dirty);
       for (const [configKey, { revision, affected }] of unsettled) {
-        const isOut =
-          !affected.services.some((service) => failed.has(service)) && !(affected.gateway && failed.has(""));
+        const isOut = !failed.hasAny(affected);
         if (isOut) this.#settled.set(configKey, { revision, touched: this.#touched(revision, affected) });
         else if (!this.#unsettled.has(configKey)) this.#unsettled.set(configKey, { revision, affected });
       }
@@ -132,37 +134,38 @@ export class Broadcaster {
     }
   }
 
-  /** Returns the services that failed; "" is the gateway. */
-  async #writeAll(services: ReadonlySet<string>, gateway: boolean): Promise<Set<string>> {
+  /** Returns what failed. */
+  async #writeAll(dirty: DirtyKeys): Promise<DirtyKeys> {
     const { compiler, tables, shards } = this.#options;
-    const failed = new Set<string>();
+    const failed = new DirtyKeys();
     const gone: string[] = [];
-    for (const service of this.#inOrder(services)) {
-      if (this.#stopped) return failed;
+    const attempt = async (table: keyof Keys, key: string, step: () => Promise<void>): Promise<void> => {
+      if (this.#stopped) return;
       try {
+        await step();
+      } catch (error) {
+        failed.addAll(table, [key]);
+        this.#options.onCompiled?.(true);
+        this.#options.log.error({ table, key, reason: errorMessage(error) }, "not compiled and written; trying again");
+      }
+    };
+    for (const service of this.#inOrder(dirty.keys("service"))) {
+      await attempt("service", service, async () => {
         if (!(await this.#writeService(service))) gone.push(service);
-      } catch (error) {
-        this.#fail(failed, service, error);
-      }
+      });
     }
-    if (gateway) {
-      try {
-        await this.#writeGateway();
-      } catch (error) {
-        this.#fail(failed, "", error);
-      }
+    for (const table of COMPILED_TABLES) {
+      for (const key of dirty.keys(table)) await attempt(table, key, () => this.#writeValue(table, key));
     }
     for (const service of gone) {
-      try {
-        if (!this.#served.has(service)) continue;
+      if (!this.#served.has(service)) continue;
+      await attempt("service", service, async () => {
         await tables.service.remove(service);
         await shards.remove(service);
         compiler.forget(service);
         this.#served.delete(service);
         this.#pinned.delete(`service ${service}`);
-      } catch (error) {
-        this.#fail(failed, service, error);
-      }
+      });
     }
     return failed;
   }
@@ -190,17 +193,25 @@ export class Broadcaster {
     return true;
   }
 
-  async #writeGateway(): Promise<void> {
-    const { targets, ...body } = this.#options.compiler.compileGateway();
-    const pinned = this.#pin(
-      `gateway ${INGRESS_GATEWAY_KEY}`,
-      gatewayShape(body),
-      targets.map((target): Dependency => ({ table: "service", key: target })),
-    );
-    await this.#options.tables.gateway.set(
-      INGRESS_GATEWAY_KEY,
-      GatewayConfig.encode({ ...body, requires: [...pinned.requires] }),
-    );
+  /** Writes a value of a table beside `service`, or removes it when there is to be none. */
+  async #writeValue(table: CompiledTableName, key: string): Promise<void> {
+    const { compiler, tables } = this.#options;
+    const id = `${table} ${key}`;
+    const compiled = compiler.compile(table, key);
+    if (compiled !== undefined) {
+      const { targets, shape } = compiled;
+      const pinned = this.#pin(
+        id,
+        shape,
+        targets.map((target): Dependency => ({ table: "service", key: target })),
+      );
+      await tables[table].set(key, compiled.encode(pinned.requires));
+      this.#written.add(id);
+    } else if (this.#written.has(id)) {
+      await tables[table].remove(key);
+      this.#written.delete(id);
+      this.#pinned.delete(id);
+    }
   }
 
   #pin(owner: string, shape: string, dependencies: readonly Dependency[]): Pinned {
@@ -217,26 +228,15 @@ export class Broadcaster {
     const visit = (service: string): void => {
       if (seen.has(service)) return;
       seen.add(service);
-      for (const rule of this.#options.compiler.activation.rulesFor(service)) {
-        for (const target of rule.targets) if (services.has(target)) visit(target);
-      }
+      for (const target of this.#options.compiler.targetsOf(service)) if (services.has(target)) visit(target);
       ordered.push(service);
     };
     for (const service of services) visit(service);
     return ordered;
   }
 
-  #fail(failed: Set<string>, service: string, error: unknown): void {
-    failed.add(service);
-    this.#options.onCompiled?.(true);
-    this.#options.log.error({ service, reason: errorMessage(error) }, "not compiled and written; trying again");
-  }
-
-  #retryLater(failed: ReadonlySet<string>): void {
-    for (const service of failed) {
-      if (service === "") this.#dirtyGateway = true;
-      else this.#dirtyServices.add(service);
-    }
+  #retryLater(failed: DirtyKeys): void {
+    this.#dirty.take(failed);
     this.#cancelRetry?.();
     this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => this.#wake());
   }
@@ -245,20 +245,20 @@ export class Broadcaster {
     const touched = affected.services
       .filter((key) => this.#served.has(key))
       .map((key): TouchedKeyInput => ({ table: "service", key, revision }));
-    if (affected.gateway) touched.push({ table: "gateway", key: INGRESS_GATEWAY_KEY, revision });
+    for (const [table, keys] of keysOf(affected)) {
+      if (table === "service") continue;
+      for (const key of keys) if (this.#written.has(`${table} ${key}`)) touched.push({ table, key, revision });
+    }
     return touched;
   }
 }
 
 function shapeOf({
-  routes,
-  policies,
-  endpointShards,
-}: Pick<Parameters<typeof ServiceConfig.encode>[0], "routes" | "policies" | "endpointShards">): string {
-  const parts = { routes: routes ?? [], policies: policies ?? [], endpointShards: endpointShards ?? 0 };
+  routes = [],
+  views = [],
+  policies = [],
+  endpointShards = 0,
+}: Pick<Input<typeof ServiceConfig>, "routes" | "views" | "policies" | "endpointShards">): string {
+  const parts = { routes, views, policies, endpointShards };
   return Buffer.from(ServiceConfig.encode(parts)).toString("base64");
-}
-
-function gatewayShape({ routes }: Pick<Parameters<typeof GatewayConfig.encode>[0], "routes">): string {
-  return Buffer.from(GatewayConfig.encode({ routes: routes ?? [] })).toString("base64");
 }

@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { type Clock, ConflictError, errorMessage, UnavailableError } from "../../shared/base/index.ts";
 import { type Bus, type BusSubscription, DurableQueue, Leader, type QueueConsumption } from "../../shared/bus/index.ts";
-import { isKind, type KindRegistry, type ParsedResource, ROUTE_RULE } from "../../shared/model/index.ts";
+import type { KindRegistry } from "../../shared/model/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
-import { missingFor } from "./activation.ts";
 import { Applier } from "./apply.ts";
 import type { ConfigStore } from "./config-store.ts";
 import { type HandlerOptions, handleSubmitted, refuseSubmitted, serveChanges } from "./handlers.ts";
@@ -108,7 +107,7 @@ export class Leadership {
     const applier = new Applier({
       store,
       kinds,
-      pendingReason: (resource) => pendingReason(resource, registry),
+      pendingReason: (resource) => term.compiler.wouldWait(resource),
       write: async (version) => {
         if (this.#generation !== generation) throw new UnavailableError(LEADS_NO_MORE);
         try {
@@ -136,7 +135,7 @@ export class Leadership {
     this.#reign = {
       term,
       applier,
-      subscriptions: serveChanges(handlers, applier, (rule) => term.compiler.activation.pendingReason(rule)),
+      subscriptions: serveChanges(handlers, applier, (rule) => term.compiler.pendingReason(rule)),
       consumption: queue.consume(
         (message) => handleSubmitted(handlers, applier, message),
         () => refuseSubmitted(handlers),
@@ -168,8 +167,4 @@ export class Leadership {
       log.error({ file: defaultConfigFile, reason: errorMessage(error) }, "default configuration not installed");
     }
   }
-}
-
-function pendingReason(resource: ParsedResource, registry: Registry): string | undefined {
-  return isKind(resource, ROUTE_RULE) ? missingFor(resource.parsed, registry)?.reason : undefined;
 }

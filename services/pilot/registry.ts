@@ -244,6 +244,11 @@ export class Registry {
     return leases.sort(byId).map(({ endpoint, about }) => ({ endpoint, ...about }));
   }
 
+  /** Of all services. */
+  keys(): Iterable<string> {
+    return this.#services.keys();
+  }
+
   has(key: string): boolean {
     return this.#services.has(key);
   }

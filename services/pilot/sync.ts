@@ -8,7 +8,7 @@ import {
 import type { KindRegistry } from "../../shared/model/index.ts";
 import { kindToken, SyncReply } from "../../shared/wire/index.ts";
 import type { Broadcaster } from "./broadcaster.ts";
-import type { Compiler } from "./compiler.ts";
+import type { Compiler } from "./compile/compiler.ts";
 import { type ConfigStore, ruleNameOfKey, versionNumber } from "./config-store.ts";
 
 export interface SyncOptions {
@@ -43,7 +43,7 @@ export function serveSync(options: SyncOptions): BusSubscription {
       return protoReply(SyncReply, { ...base, revision: revisionOfKey(key) });
     }
     const settled = leading.broadcaster.settled(key);
-    const waits = leading.compiler.activation.pendingReason(ruleNameOfKey(key));
+    const waits = leading.compiler.pendingReason(ruleNameOfKey(key));
     return protoReply(SyncReply, {
       ...base,
       owner: true,

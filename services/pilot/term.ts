@@ -4,7 +4,8 @@ import { type KindRegistry, type ParsedResource, type Resource, specOf } from ".
 import type { Logger } from "../../shared/obs/index.ts";
 import { EndpointSet, GatewayConfig, parseTableKey, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 import { Broadcaster } from "./broadcaster.ts";
-import { type Affected, Compiler } from "./compiler.ts";
+import { type Activated, type Affected, affected, NOTHING } from "./compile/affected.ts";
+import { Compiler, gatewayShape } from "./compile/compiler.ts";
 import {
   type ConfigStore,
   configKey,
@@ -81,7 +82,7 @@ export class Term {
       log,
       table: this.#owners.endpoints,
       service: (key) => registry.service(key),
-      onGrown: (service) => this.broadcaster.servicesChanged({ services: [service], gateway: false }),
+      onGrown: (service) => this.broadcaster.changed(affected({ services: [service] })),
     });
     this.broadcaster = new Broadcaster({
       clock,
@@ -141,8 +142,8 @@ export class Term {
     for (const [key, { value }] of gateways) {
       this.#guarded(`gateway ${key}`, () => {
         const decoded = GatewayConfig.decode(value);
-        this.compiler.restoreGateway(decoded);
-        this.broadcaster.restoreGateway(decoded);
+        this.compiler.restoreGateway(key, decoded);
+        this.broadcaster.restore("gateway", key, gatewayShape(decoded), decoded.requires);
       });
     }
     this.#compileAll();
@@ -152,7 +153,7 @@ export class Term {
     );
     for (const { key } of registry.services()) {
       this.#guarded(`service ${key}`, () => this.#shards.touchAll(key));
-      this.broadcaster.servicesChanged({ services: [key], gateway: false });
+      this.broadcaster.changed(affected({ services: [key] }));
     }
     await this.broadcaster.begin();
     const complete = () => {
@@ -213,8 +214,8 @@ export class Term {
       if (!isTombstone(version)) rules.add(ruleNameOfKey(key));
       this.#accepted(key, version);
     }
-    for (const rule of this.compiler.activation.activeRules()) {
-      if (!rules.has(rule)) this.broadcaster.servicesChanged(this.compiler.remove(rule, this.#options.store.revision));
+    for (const rule of this.compiler.activeRules()) {
+      if (!rules.has(rule)) this.#changed(this.compiler.remove(rule, this.#options.store.revision));
     }
   }
 
@@ -223,12 +224,13 @@ export class Term {
       const revision = versionNumber(version);
       const affected = isTombstone(version) ? this.compiler.remove(ruleNameOfKey(key), revision) : this.#put(version);
       this.broadcaster.configChanged(key, revision, affected);
+      this.#activated(affected);
     });
   }
 
   #put(resource: Resource): Affected {
     const definition = this.#options.kinds.get(resource.kind);
-    if (definition === undefined || definition.class !== "traffic") return { services: [], gateway: false };
+    if (definition === undefined || definition.class !== "traffic") return NOTHING;
     const parsed: ParsedResource = { resource, definition, parsed: specOf(definition, resource) };
     return this.compiler.put(parsed);
   }
@@ -236,21 +238,25 @@ export class Term {
   #registryChanged({ service, shape, instances }: RegistryChange): void {
     this.#guarded(`service ${service}`, () => {
       if (this.#options.registry.has(service)) this.#shards.touch(service, instances);
-      const affected = this.compiler.serviceChanged(service, shape);
-      for (const rule of affected.activated) this.#activated(rule, affected);
-      this.broadcaster.servicesChanged(affected);
+      this.#changed(this.compiler.serviceChanged(service, shape));
     });
   }
 
-  /** A rule that waited is in force now: whoever asks for it learns where. */
-  #activated(rule: string, { services }: Affected): void {
-    const key = tableKey(...rule.split("/"));
+  #changed(affected: Affected): void {
+    this.#activated(affected);
+    this.broadcaster.changed(affected);
+  }
+
+  /** Rules that waited are in force now: whoever asks for them learns where. */
+  #activated({ activated = [] }: Affected): void {
+    for (const item of activated) this.#nowInForce(item);
+  }
+
+  #nowInForce({ rule, affected }: Activated): void {
     const [kind = "", namespace = "", name = ""] = rule.split("/");
     const newest = this.#options.store.newest({ kind, namespace, name });
-    const destination = this.compiler.activation.destinationOf(rule);
     if (newest === undefined) return;
-    const affected = { services: services.filter((service) => service === destination), gateway: false };
-    this.broadcaster.configChanged(key, versionNumber(newest), affected);
+    this.broadcaster.configChanged(tableKey(kind, namespace, name), versionNumber(newest), affected);
     this.#options.log.info({ rule }, "the rule is in force");
   }
 
@@ -267,7 +273,7 @@ export class Term {
   #lost(): Iterable<readonly [string, Uint8Array]> {
     const services = [...this.#options.registry.services()].map(({ key }) => key);
     this.#stops.push(
-      this.#options.clock.after(RECOVERY_MS, () => this.broadcaster.servicesChanged({ services, gateway: true })),
+      this.#options.clock.after(RECOVERY_MS, () => this.broadcaster.changed({ ...this.compiler.allKeys(), services })),
     );
     return [];
   }

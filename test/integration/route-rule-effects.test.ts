@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { describe, test } from "node:test";
-import { Compiler } from "../../services/pilot/compiler.ts";
+import { Compiler } from "../../services/pilot/compile/compiler.ts";
 import { parseResource } from "../../shared/model/documents.ts";
 import { createKindRegistry, type JsonObject, type JsonValue } from "../../shared/model/index.ts";
 import { type RouteInput, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
@@ -26,6 +26,7 @@ function routesOf(spec: JsonObject): readonly RouteInput[] {
   assert.ok(judged.ok, JSON.stringify(judged));
   const compiler = new Compiler({
     has: () => true,
+    keys: () => [tableKey("default", "reviews")],
     carries: () => true,
     service: () => ({
       namespace: "default",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Broadcaster } from "../../services/pilot/broadcaster.ts";
-import { Compiler } from "../../services/pilot/compiler.ts";
+import { Compiler } from "../../services/pilot/compile/compiler.ts";
 import { EndpointShards } from "../../services/pilot/endpoint-shards.ts";
 import { Registry } from "../../services/pilot/registry.ts";
 import { parseResource } from "../../shared/model/documents.ts";
@@ -49,6 +49,8 @@ class Fixture {
     service: new FakeTable("service", this.writes),
     endpoints: new FakeTable("endpoints", this.writes),
     gateway: new FakeTable("gateway", this.writes),
+    hosts: new FakeTable("hosts", this.writes),
+    workload: new FakeTable("workload", this.writes),
   };
   readonly shards = new EndpointShards({
     clock: this.clock,
@@ -70,7 +72,7 @@ class Fixture {
     this.registry.setConnected(true);
     this.registry.onChange(({ service, shape, instances }) => {
       if (this.registry.has(service)) this.shards.touch(service, instances);
-      this.broadcaster.servicesChanged(this.compiler.serviceChanged(service, shape));
+      this.broadcaster.changed(this.compiler.serviceChanged(service, shape));
     });
   }
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Affected, Compiler } from "../../services/pilot/compiler.ts";
+import { type Affected, affected } from "../../services/pilot/compile/affected.ts";
+import { Compiler } from "../../services/pilot/compile/compiler.ts";
+import { INGRESS_GATEWAY_KEY } from "../../services/pilot/compile/ingress-rules.ts";
 import { parseResource } from "../../shared/model/documents.ts";
 import { createKindRegistry, type JsonObject, type JsonValue } from "../../shared/model/index.ts";
-import { type RouteInput, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
+import { GatewayConfig, type RouteInput, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 
 /** A registry that is only a table: service -> label sets of its instances. */
 class Services {
@@ -14,6 +16,10 @@ class Services {
     const key = tableKey("default", name);
     this.instances.set(key, [...(this.instances.get(key) ?? []), ...labels]);
     return key;
+  }
+
+  keys(): Iterable<string> {
+    return this.instances.keys();
   }
 
   has(key: string): boolean {
@@ -56,6 +62,12 @@ function routesOf(compiler: Compiler, key: string): RouteInput[] {
 
 function namesOf(compiler: Compiler, key: string): string[] {
   return routesOf(compiler, key).map((route) => route.rule ?? "");
+}
+
+function gatewayOf(compiler: Compiler): { config: GatewayConfig; targets: readonly string[] } {
+  const value = compiler.compile("gateway", INGRESS_GATEWAY_KEY);
+  assert.ok(value);
+  return { config: GatewayConfig.decode(value.encode([])), targets: value.targets };
 }
 
 function bookinfo(): { services: Services; compiler: Compiler; reviews: string } {
@@ -238,7 +250,7 @@ describe("route rules", () => {
   test("a deletion raises the revision of the service that it touches", () => {
     const { compiler, reviews } = bookinfo();
     put(compiler, "RouteRule", "one", { destination: { name: "reviews" } }, 5000);
-    assert.deepEqual(compiler.remove("routerule/default/one", 5001), { services: [reviews], gateway: false });
+    assert.deepEqual(compiler.remove("routerule/default/one", 5001), affected({ services: [reviews] }));
     assert.equal(compiler.compileService(reviews, 1)?.revision, 5001);
     assert.deepEqual(namesOf(compiler, reviews), ["default"]);
     revision = 6000;
@@ -256,7 +268,10 @@ describe("activation", () => {
     services.add("reviews", { version: "v3" });
     const changed = compiler.serviceChanged(reviews, false);
     assert.deepEqual(changed.services, [reviews]);
-    assert.deepEqual(changed.activated, ["routerule/default/one"]);
+    assert.deepEqual(
+      changed.activated?.map(({ rule }) => rule),
+      ["routerule/default/one"],
+    );
     assert.deepEqual(routesOf(compiler, reviews)[0]?.destinations?.[0]?.destination?.labels, { version: "v3" });
   });
 
@@ -265,7 +280,7 @@ describe("activation", () => {
     const spec = { destination: { name: "reviews" }, mirror: { name: "shadow", labels: { version: "v2" } } };
     assert.match(put(compiler, "RouteRule", "one", spec).pending ?? "", /no instance of shadow/);
     const shadow = services.add("shadow", { version: "v2" });
-    assert.deepEqual(compiler.serviceChanged(shadow, true).activated, ["routerule/default/one"]);
+    assert.equal(compiler.serviceChanged(shadow, true).activated?.[0]?.rule, "routerule/default/one");
     assert.deepEqual(compiler.compileService(reviews, 1)?.targets, [reviews, shadow]);
     const next = new Compiler(services);
     const { targets: _, ...config } = compiler.compileService(reviews, 1) ?? { targets: [] };
@@ -430,7 +445,7 @@ describe("ingress rules", () => {
     put(compiler, "IngressRule", "long", uri({ prefix: "/a/b" }));
     put(compiler, "IngressRule", "exact", uri({ exact: "/a" }));
     assert.deepEqual(
-      compiler.compileGateway().routes?.map((route) => route.rule?.split("/")[2]),
+      gatewayOf(compiler).config.routes.map((route) => route.rule.split("/")[2]),
       ["exact", "long", "short", "any-first", "any-a", "any-b"],
     );
   });
@@ -441,12 +456,12 @@ describe("ingress rules", () => {
     put(compiler, "IngressRule", "wrong-port", { destination: { name: "reviews" }, destinationPort: 1 });
     put(compiler, "IngressRule", "named", { destination: { name: "reviews" }, destinationPortName: "http-web" });
     assert.deepEqual(
-      compiler.compileGateway().routes?.map(({ rule, port }) => [rule, port]),
+      gatewayOf(compiler).config.routes.map(({ rule, port }) => [rule, port]),
       [["ingressrule/default/named", 9080]],
     );
     const details = services.add("details", {});
-    assert.equal(compiler.serviceChanged(details, true).gateway, true);
-    assert.equal(compiler.compileGateway().routes?.length, 2);
-    assert.deepEqual(compiler.compileGateway().targets, ["default.details", "default.reviews"]);
+    assert.deepEqual(compiler.serviceChanged(details, true).gateways, [INGRESS_GATEWAY_KEY]);
+    assert.equal(gatewayOf(compiler).config.routes.length, 2);
+    assert.deepEqual(gatewayOf(compiler).targets, ["default.details", "default.reviews"]);
   });
 });

@@ -7,7 +7,7 @@ import type {
   MatchSpec,
   RouteRuleSpec,
   ServiceRef,
-} from "../../shared/model/index.ts";
+} from "../../../shared/model/index.ts";
 import {
   type CorsPolicyInput,
   type DestinationInput,
@@ -18,8 +18,8 @@ import {
   type SourceSelectorInput,
   type TrafficPolicyInput,
   tableKey,
-} from "../../shared/wire/index.ts";
-import type { RegisteredPort } from "./registry.ts";
+} from "../../../shared/wire/index.ts";
+import type { RegisteredPort } from "../registry.ts";
 
 /** A request that no rule gives a timeout has this one, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 15_000;

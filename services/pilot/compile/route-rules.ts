@@ -1,5 +1,15 @@
-import type { RouteRuleSpec, ServiceRef } from "../../shared/model/index.ts";
-import type { RouteInput } from "../../shared/wire/index.ts";
+import {
+  isKind,
+  type ParsedResource,
+  ROUTE_RULE,
+  type RouteRuleSpec,
+  type ServiceRef,
+} from "../../../shared/model/index.ts";
+import type { RouteInput } from "../../../shared/wire/index.ts";
+import { type Activated, type Affected, affected, NOTHING } from "./affected.ts";
+import type { Concern } from "./concern.ts";
+import type { ServiceSource } from "./services.ts";
+import { StringIndex } from "./string-index.ts";
 import { serviceKeyOf, targetsOf, toRoute } from "./translation.ts";
 
 /**
@@ -13,12 +23,6 @@ import { serviceKeyOf, targetsOf, toRoute } from "./translation.ts";
  * What is in force is kept as the compiled route. A new leader reads it back from table `service`, so a change of
  * leader neither forgets a waiting rule's predecessor nor asks again whether an active one may be active.
  */
-export interface KnownServices {
-  has(service: string): boolean;
-  /** Whether some instance carries all of the labels. */
-  carries(service: string, labels: Readonly<Record<string, string>>): boolean;
-}
-
 export interface ActiveRule {
   /** <kind>/<namespace>/<name>. */
   readonly rule: string;
@@ -39,22 +43,16 @@ interface WaitingRule {
   readonly reason: string;
 }
 
-export interface ActivationResult {
-  /** Keys in table `service` whose routes changed. */
-  readonly affected: readonly string[];
-  /** Why the rule waits; undefined when it is in force. */
-  readonly pending: string | undefined;
-}
-
-export class Activation {
-  readonly #known: KnownServices;
+export class RouteRules implements Concern {
+  readonly kinds = ["routerule"];
+  readonly #known: ServiceSource;
   readonly #active = new Map<string, ActiveRule>();
   readonly #waiting = new Map<string, WaitingRule>();
   readonly #byDestination = new Map<string, Map<string, ActiveRule>>();
-  readonly #byTarget = new Map<string, Set<string>>();
-  readonly #awaiting = new Map<string, Set<string>>();
+  readonly #byTarget = new StringIndex();
+  readonly #awaiting = new StringIndex();
 
-  constructor(known: KnownServices) {
+  constructor(known: ServiceSource) {
     this.#known = known;
   }
 
@@ -63,37 +61,39 @@ export class Activation {
     this.#activate({ rule, revision: route.revision ?? 0, precedence: 0, destination, targets, route });
   }
 
-  /** A new or changed rule. */
-  put(rule: string, revision: number, spec: RouteRuleSpec): ActivationResult {
-    this.#stopWaiting(rule);
-    const missing = this.#active.get(rule)?.revision === revision ? undefined : missingFor(spec, this.#known);
-    if (missing === undefined) return { affected: this.#enforce(rule, revision, spec), pending: undefined };
-    this.#waiting.set(rule, { rule, revision, spec, ...missing });
-    for (const service of missing.awaits) addTo(this.#awaiting, service, rule);
-    const active = this.#active.get(rule);
-    if (active !== undefined) this.#activate({ ...active, precedence: spec.precedence });
-    return { affected: [], pending: missing.reason };
+  put(rule: string, revision: number, resource: ParsedResource): Affected {
+    return isKind(resource, ROUTE_RULE) ? this.#put(rule, revision, resource.parsed) : NOTHING;
   }
 
-  /** A rule is gone. */
-  remove(rule: string): readonly string[] {
+  remove(rule: string): Affected {
     this.#stopWaiting(rule);
     const active = this.#active.get(rule);
-    if (active === undefined) return [];
+    if (active === undefined) return NOTHING;
     this.#deactivate(active);
-    return [active.destination];
+    return affected({ services: [active.destination] });
+  }
+
+  touchedBy(rule: string): Affected {
+    const destination = this.#active.get(rule)?.destination;
+    return destination === undefined ? NOTHING : affected({ services: [destination] });
+  }
+
+  /** Why a resource would wait if it was put now; undefined when it would not. */
+  wouldWait(resource: ParsedResource): string | undefined {
+    return isKind(resource, ROUTE_RULE) ? missingFor(resource.parsed, this.#known)?.reason : undefined;
   }
 
   /** Something about a service changed: rules that waited for it may come into force. */
-  recheck(service: string): { rule: string; affected: readonly string[] }[] {
-    const results: { rule: string; affected: readonly string[] }[] = [];
-    for (const rule of [...(this.#awaiting.get(service) ?? [])]) {
+  serviceChanged(service: string): Affected {
+    const activated: Activated[] = [];
+    for (const rule of [...this.#awaiting.get(service)]) {
       const waiting = this.#waiting.get(rule);
       if (waiting === undefined) continue;
-      const { affected, pending } = this.put(rule, waiting.revision, waiting.spec);
-      if (pending === undefined) results.push({ rule, affected });
+      const result = this.#put(rule, waiting.revision, waiting.spec);
+      if (result.pending === undefined) activated.push({ rule, revision: waiting.revision, affected: result });
     }
-    return results;
+    if (activated.length === 0) return NOTHING;
+    return affected({ services: [...new Set(activated.flatMap((item) => item.affected.services))], activated });
   }
 
   /** The rules in force for a service: higher precedence first, then by key. */
@@ -105,7 +105,7 @@ export class Activation {
   /** Services with a rule in force that sends to this one. */
   dependents(service: string): readonly string[] {
     const destinations = new Set<string>();
-    for (const rule of this.#byTarget.get(service) ?? []) {
+    for (const rule of this.#byTarget.get(service)) {
       const active = this.#active.get(rule);
       if (active !== undefined) destinations.add(active.destination);
     }
@@ -117,11 +117,6 @@ export class Activation {
     return this.#waiting.get(rule)?.reason;
   }
 
-  /** The service whose requests the rule in force routes. */
-  destinationOf(rule: string): string | undefined {
-    return this.#active.get(rule)?.destination;
-  }
-
   get pendingCount(): number {
     return this.#waiting.size;
   }
@@ -129,6 +124,17 @@ export class Activation {
   /** Names of all rules in force. */
   activeRules(): string[] {
     return [...this.#active.keys()];
+  }
+
+  #put(rule: string, revision: number, spec: RouteRuleSpec): Affected {
+    this.#stopWaiting(rule);
+    const missing = this.#active.get(rule)?.revision === revision ? undefined : missingFor(spec, this.#known);
+    if (missing === undefined) return affected({ services: this.#enforce(rule, revision, spec) });
+    this.#waiting.set(rule, { rule, revision, spec, ...missing });
+    for (const service of missing.awaits) this.#awaiting.add(service, rule);
+    const active = this.#active.get(rule);
+    if (active !== undefined) this.#activate({ ...active, precedence: spec.precedence });
+    return affected({ pending: missing.reason });
   }
 
   #enforce(rule: string, revision: number, spec: RouteRuleSpec): string[] {
@@ -148,7 +154,7 @@ export class Activation {
     const rules = this.#byDestination.get(active.destination) ?? new Map<string, ActiveRule>();
     rules.set(active.rule, active);
     this.#byDestination.set(active.destination, rules);
-    for (const target of active.targets) addTo(this.#byTarget, target, active.rule);
+    for (const target of active.targets) this.#byTarget.add(target, active.rule);
   }
 
   #deactivate(active: ActiveRule): void {
@@ -156,21 +162,21 @@ export class Activation {
     const rules = this.#byDestination.get(active.destination);
     rules?.delete(active.rule);
     if (rules?.size === 0) this.#byDestination.delete(active.destination);
-    for (const target of active.targets) removeFrom(this.#byTarget, target, active.rule);
+    for (const target of active.targets) this.#byTarget.remove(target, active.rule);
   }
 
   #stopWaiting(rule: string): void {
     const waiting = this.#waiting.get(rule);
     if (waiting === undefined) return;
     this.#waiting.delete(rule);
-    for (const service of waiting.awaits) removeFrom(this.#awaiting, service, rule);
+    for (const service of waiting.awaits) this.#awaiting.remove(service, rule);
   }
 }
 
 /** What a rule names that nobody has registered; undefined when all is there. */
 export function missingFor(
   spec: RouteRuleSpec,
-  known: KnownServices,
+  known: ServiceSource,
 ): { awaits: string[]; reason: string } | undefined {
   const awaits = new Set<string>();
   const reasons: string[] = [];
@@ -190,16 +196,4 @@ export function missingFor(
   check(spec.destination, {});
   for (const target of targetsOf(spec)) check(target, target.labels);
   return reasons.length === 0 ? undefined : { awaits: [...awaits], reason: [...new Set(reasons)].join("; ") };
-}
-
-function addTo(index: Map<string, Set<string>>, key: string, value: string): void {
-  const values = index.get(key) ?? new Set<string>();
-  values.add(value);
-  index.set(key, values);
-}
-
-function removeFrom(index: Map<string, Set<string>>, key: string, value: string): void {
-  const values = index.get(key);
-  values?.delete(value);
-  if (values?.size === 0) index.delete(key);
 }

@@ -1,0 +1,43 @@
+/** A resource that waited is in force now, and where that shows. */
+export interface Activated {
+  /** `<kind>/<namespace>/<name>`. */
+  readonly rule: string;
+  readonly revision: number;
+  readonly affected: Affected;
+}
+
+/** What has to be compiled again, as keys in tables `service`, `gateway`, `hosts` and `workload`. */
+export interface Affected {
+  readonly services: readonly string[];
+  readonly gateways: readonly string[];
+  readonly hosts: readonly string[];
+  readonly workloads: readonly string[];
+  /** Why the resource that was put waits; undefined when it is in force. */
+  readonly pending?: string;
+  /** Resources that came into force by the change; what they affect is part of this too. */
+  readonly activated?: readonly Activated[];
+}
+
+export const NOTHING: Affected = { services: [], gateways: [], hosts: [], workloads: [] };
+
+/** Fills in what is not affected. */
+export function affected(parts: Partial<Affected>): Affected {
+  return { ...NOTHING, ...parts };
+}
+
+/** All that any of them affects, each key once; the first reason to wait stands. */
+export function merged(...all: readonly Affected[]): Affected {
+  const [only] = all;
+  if (all.length === 1 && only !== undefined) return only;
+  const union = (part: (item: Affected) => readonly string[]) => [...new Set(all.flatMap(part))];
+  const activated = all.flatMap((item) => item.activated ?? []);
+  const pending = all.find((item) => item.pending !== undefined)?.pending;
+  return {
+    services: union((item) => item.services),
+    gateways: union((item) => item.gateways),
+    hosts: union((item) => item.hosts),
+    workloads: union((item) => item.workloads),
+    ...(pending !== undefined && { pending }),
+    ...(activated.length > 0 && { activated }),
+  };
+}
