@@ -4,6 +4,7 @@ import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
+import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
@@ -14,6 +15,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   APPLY,
   CREATE,
   GET,
+  EXPLAIN,
   DELETE,
   PROXY_STATUS,
   TELEMETRY,

@@ -5,8 +5,8 @@ import { type ConnectionFlags, withBus } from "../connection.ts";
 import { readDocumentFiles } from "../documents.ts";
 import { type ExplainContext, explainRequest } from "../explain/explain.ts";
 import { FileSource } from "../explain/file-source.ts";
-import { LiveSource } from "../explain/live-source.ts";
 import { completeCaller } from "../explain/live-caller.ts";
+import { LiveSource } from "../explain/live-source.ts";
 import { renderExplanation } from "../explain/render-explanation.ts";
 import { type ExplainedRequest, parseRequest, type RequestFlags } from "../explain/request.ts";
 import { type CliIo, EXIT } from "../io.ts";
@@ -26,9 +26,18 @@ export const EXPLAIN: CommandDefinition = {
   about:
     "Goes the way of a request as the caller's proxy would: the host's meaning, every rule in its order with why it is passed over or taken, then destinations, endpoints, timeout, retries, faults, rewrites and checks. With -f from files, as Pilot would compile them; else from the running mesh.",
   examples: [
-    { what: "Which reviews does jason get", line: "lateen explain GET http://reviews:9080/reviews/0 -H 'cookie: user=jason' --from productpage" },
-    { what: "The same from files, without a mesh", line: "lateen explain GET http://reviews:9080/ -f samples/bookinfo/rules/route-rule-reviews-test-v2.yaml" },
-    { what: "A request from outside", line: "lateen explain GET http://bookinfo.example.com/productpage --gateway istio-system/istio-ingress -o json" },
+    {
+      what: "Which reviews does jason get",
+      line: "lateen explain GET http://reviews:9080/reviews/0 -H 'cookie: user=jason' --from productpage",
+    },
+    {
+      what: "The same from files, without a mesh",
+      line: "lateen explain GET http://reviews:9080/ -f samples/bookinfo/rules/route-rule-reviews-test-v2.yaml",
+    },
+    {
+      what: "A request from outside",
+      line: "lateen explain GET http://bookinfo.example.com/productpage --gateway istio-system/istio-ingress -o json",
+    },
   ],
   exitCodes: { 0: "a route takes the request", 1: "none does, or the mesh cannot be asked", 2: "wrong command line" },
   define(command, { io, run }) {
@@ -43,8 +52,8 @@ export const EXPLAIN: CommandDefinition = {
         run(async () => {
           const request = parseRequest(method, url, flags);
           if (flags.filename.length === 0) return withBus(flags, io, (bus) => live(request, bus, flags, io));
-          const source = new FileSource(await readDocumentFiles(flags.filename, io), request);
-          return tell(source.request, { source }, flags, io);
+          const files = await readDocumentFiles(flags.filename, io);
+          return tell(request, { source: new FileSource(files, request) }, flags, io);
         }),
     );
   },
@@ -59,7 +68,12 @@ async function live(request: ExplainedRequest, bus: Bus, flags: ExplainFlags, io
   return tell(await completeCaller(request, bus), context, flags, io);
 }
 
-async function tell(request: ExplainedRequest, context: ExplainContext, flags: ExplainFlags, io: CliIo): Promise<number> {
+async function tell(
+  request: ExplainedRequest,
+  context: ExplainContext,
+  flags: ExplainFlags,
+  io: CliIo,
+): Promise<number> {
   const explanation = await explainRequest(request, context);
   io.out(
     flags.output === "json"

@@ -1,7 +1,7 @@
-import type { AttributeJson, MixerCheckAnswer, Plan } from "../../shared/wire/index.ts";
 import { QuotaRules } from "../../services/proxy/policy/quota-rules.ts";
 import { type AttributeScalar, compileReader } from "../../services/proxy/stream/attributes.ts";
 import { type Peer, RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
+import type { AttributeJson, MixerCheckAnswer, Plan } from "../../shared/wire/index.ts";
 import type { ChecksExplained, DestinationExplained } from "./explanation.ts";
 import type { ExplainedRequest } from "./request.ts";
 
@@ -30,7 +30,8 @@ export async function explainChecks(
     failOpen: check.failOpen,
     attributes: check.attributes,
     quotas: quotas.map(({ quota, amount }) => ({ quota: quota ?? "", charge: amount ?? 0 })),
-    rules: verdict?.rules.filter(({ applies }) => applies).map(({ namespace, name }) => `rule/${namespace}/${name}`) ?? [],
+    rules:
+      verdict?.rules.filter(({ applies }) => applies).map(({ namespace, name }) => `rule/${namespace}/${name}`) ?? [],
     ...(verdict && {
       verdict: {
         allowed: verdict.code === 0,
@@ -56,7 +57,11 @@ function recordOf({ head, caller }: ExplainedRequest, destination: DestinationEx
     workload: endpoint?.workload ?? "",
     instance: endpoint?.instance ?? "",
   };
-  const from: Peer = { ...UNKNOWN_PEER, ...caller, host: caller.service && `${caller.service}.${caller.namespace}.svc.cluster.local` };
+  const from: Peer = {
+    ...UNKNOWN_PEER,
+    ...caller,
+    host: caller.service && `${caller.service}.${caller.namespace}.svc.cluster.local`,
+  };
   return new RequestRecord("inbound", head, from, to, destination.transport === "mutual TLS");
 }
 

@@ -1,8 +1,8 @@
-import { systemClock } from "../../shared/base/index.ts";
-import type { Destination, HeaderOperations, HeaderValue, Route } from "../../shared/wire/index.ts";
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
 import { compileRoute, type RouteTarget, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
+import { systemClock } from "../../shared/base/index.ts";
+import type { Destination, HeaderOperations, HeaderValue, Route } from "../../shared/wire/index.ts";
 import type { HeaderEditsExplained, LocalAnswerExplained, RouteExplained } from "./explanation.ts";
 
 /** One weighted destination or mirror of the chosen route, as the proxy compiles it. */

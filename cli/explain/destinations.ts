@@ -1,7 +1,7 @@
-import type { Endpoint, ServiceConfig, TrafficPolicy } from "../../shared/wire/index.ts";
 import { compilePolicy } from "../../services/proxy/cluster/cluster-policy.ts";
 import { hasLabels, ServicePolicies } from "../../services/proxy/mesh/service-policies.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
+import type { Endpoint, ServiceConfig, TrafficPolicy } from "../../shared/wire/index.ts";
 import type { ChosenTarget } from "./chosen-route.ts";
 import type { DestinationExplained, EndpointExplained, PolicyExplained } from "./explanation.ts";
 import type { MeshSource } from "./mesh-source.ts";
@@ -17,7 +17,9 @@ export async function explainDestination(
   const port = ownPort || calledPort;
   const config = await source.service(namespace, service);
   const all = config === undefined ? undefined : await source.endpoints(config);
-  const endpoints = all?.filter((endpoint) => hasLabels(endpoint.labels, labels) && portAt(endpoint, port) !== undefined);
+  const endpoints = all?.filter(
+    (endpoint) => hasLabels(endpoint.labels, labels) && portAt(endpoint, port) !== undefined,
+  );
   const policy = config && new ServicePolicies(config.policies, caller).of(labels, port);
   return {
     namespace,

@@ -1,9 +1,10 @@
-import type { Route, ServiceConfig } from "../../shared/wire/index.ts";
 import { createSnapshot, portOf } from "../../services/proxy/mesh/service-snapshot.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
 import { explainRoutes, type Verdict } from "../../services/proxy/route/matching.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
 import { routesFor } from "../../services/proxy/route/service-route.ts";
+import type { Route, ServiceConfig } from "../../shared/wire/index.ts";
+import { type AskMixer, explainChecks } from "./checks.ts";
 import { ChosenRoute, type ChosenTarget } from "./chosen-route.ts";
 import { explainDestination } from "./destinations.ts";
 import type { Explanation, LocalAnswerExplained, ServiceExplained } from "./explanation.ts";
@@ -16,12 +17,32 @@ import type { ExplainedRequest } from "./request.ts";
  * the first route whose conditions hold, and what that route does. Nothing is decided here; each step asks the function that
  * the data path asks.
  */
-export async function explainRequest(request: ExplainedRequest, source: MeshSource): Promise<Explanation> {
+export async function explainRequest(request: ExplainedRequest, context: ExplainContext): Promise<Explanation> {
   const { head, caller } = request;
+  const { source } = context;
   const { config, port: named, considered } = await resolveAuthority(head.authority, caller.namespace, source);
   const hosts = considered.map((verdict) => ({ ...verdict, step: "host" as const }));
   if (config === undefined) return outside(request, hosts);
-  return explainService(request, config, named, hosts, source);
+  return withChecks(await explainService(request, config, named, hosts, source), request, context);
+}
+
+/** Where an explanation takes its facts from. */
+export interface ExplainContext {
+  readonly source: MeshSource;
+  readonly ask?: AskMixer;
+}
+
+/** The first destination's: its proxy asks before it lets the request in. */
+async function withChecks(
+  explanation: Explanation,
+  request: ExplainedRequest,
+  { source, ask }: ExplainContext,
+): Promise<Explanation> {
+  const [destination] = explanation.destinations;
+  if (destination === undefined) return explanation;
+  const plan = await source.plan(destination.namespace, destination.service);
+  const checks = await explainChecks(plan, request, destination, ask);
+  return checks === undefined ? explanation : { ...explanation, checks };
 }
 
 type Considered = Explanation["considered"];
@@ -38,7 +59,8 @@ async function explainService(
   const service = explainPort(config, port);
   if (port === undefined) {
     const ports = config.ports.map(({ number }) => number).join(", ") || "none";
-    const why = named === undefined ? `it has several ports and none is 80: name one of ${ports}` : `its ports are ${ports}`;
+    const why =
+      named === undefined ? `it has several ports and none is 80: name one of ${ports}` : `its ports are ${ports}`;
     const answer = refusal(404, "route_not_found", "NR", `${config.host} has no port ${named ?? "80"}: ${why}`);
     return { ...blank(request, before), service, answer };
   }

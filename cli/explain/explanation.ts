@@ -56,7 +56,11 @@ export interface RouteExplained {
   readonly revision: number;
   /** 0: none. Retries and injected delays are included. */
   readonly timeoutMs: number;
-  readonly retries?: { readonly attempts: number; readonly perTryTimeoutMs: number; readonly retryOn: readonly string[] };
+  readonly retries?: {
+    readonly attempts: number;
+    readonly perTryTimeoutMs: number;
+    readonly retryOn: readonly string[];
+  };
   readonly fault?: {
     readonly delay?: { readonly percent: number; readonly ms: number; readonly kind: "fixed" | "exponential" };
     readonly abort?: { readonly percent: number; readonly httpStatus: number; readonly grpcStatus: number };

@@ -45,7 +45,9 @@ export class LiveSource implements MeshSource {
   }
 
   async plan(namespace: string, service: string): Promise<Plan | undefined> {
-    return (await this.#read("plan", tableKey(namespace, service), Plan)) ?? (await this.#read("plan", "default", Plan));
+    return (
+      (await this.#read("plan", tableKey(namespace, service), Plan)) ?? (await this.#read("plan", "default", Plan))
+    );
   }
 
   async #read<T, I>(table: Table, key: string, type: MessageType<T, I>): Promise<T | undefined> {

@@ -1,4 +1,11 @@
-import type { Endpoint, GatewayConfig, HostsConfig, Plan, ServiceConfig, WorkloadConfig } from "../../shared/wire/index.ts";
+import type {
+  Endpoint,
+  GatewayConfig,
+  HostsConfig,
+  Plan,
+  ServiceConfig,
+  WorkloadConfig,
+} from "../../shared/wire/index.ts";
 
 /**
  * Where an explanation takes the mesh's tables from: a running mesh, or files compiled as Pilot would compile them. It is

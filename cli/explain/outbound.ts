@@ -1,8 +1,8 @@
-import { resolveHost } from "../../shared/model/index.ts";
-import type { HostsConfig, ServiceConfig } from "../../shared/wire/index.ts";
 import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import { HostTable } from "../../services/proxy/route/host-table.ts";
 import type { Verdict } from "../../services/proxy/route/matching.ts";
+import { resolveHost } from "../../shared/model/index.ts";
+import type { HostsConfig, ServiceConfig } from "../../shared/wire/index.ts";
 import type { MeshSource } from "./mesh-source.ts";
 
 /** What a host means to a sidecar, found in the order of its resolve filter: a service's name, then the namespace's hosts. */

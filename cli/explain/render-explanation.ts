@@ -28,14 +28,19 @@ export function renderExplanation(explanation: Explanation, colours: Palette): s
   lines.push("", "Considered, in this order:");
   for (const { step, rule: name, outcome, ...rest } of considered.slice(0, MAX_CONSIDERED)) {
     const mark = outcome === "chosen" ? colours.good("chosen     ") : colours.dim(outcome.padEnd(11));
-    lines.push(`  ${mark} ${step === "host" ? name : `${step} ${ruleName(name)}`}${"reason" in rest ? `: ${rest.reason}` : ""}`);
+    lines.push(
+      `  ${mark} ${step === "host" ? name : `${step} ${ruleName(name)}`}${"reason" in rest ? `: ${rest.reason}` : ""}`,
+    );
   }
   if (considered.length > MAX_CONSIDERED) lines.push(`  and ${considered.length - MAX_CONSIDERED} more`);
   if (notes.length > 0) lines.push("", ...notes.map((note) => `Note: ${note}`));
   return lines.join("\n");
 }
 
-function routeLines({ name, timeoutMs, retries, fault, rewrite, rateLimit, ...route }: RouteExplained, rule: string): string[] {
+function routeLines(
+  { name, timeoutMs, retries, fault, rewrite, rateLimit, ...route }: RouteExplained,
+  rule: string,
+): string[] {
   const lines: string[] = [];
   const tell = (what: string, text: string) => lines.push(`  ${what.padEnd(10)} ${text}`);
   if (name !== "") tell("route", `${name} of ${rule}`);
@@ -45,17 +50,26 @@ function routeLines({ name, timeoutMs, retries, fault, rewrite, rateLimit, ...ro
     tell("retries", `${retries.attempts} on ${retries.retryOn.join(", ")}${each}`);
   }
   if (fault?.delay !== undefined)
-    tell("fault", `${percent(fault.delay.percent)} delayed by ${seconds(fault.delay.ms)}${fault.delay.kind === "fixed" ? "" : " on average"}`);
+    tell(
+      "fault",
+      `${percent(fault.delay.percent)} delayed by ${seconds(fault.delay.ms)}${fault.delay.kind === "fixed" ? "" : " on average"}`,
+    );
   if (fault?.abort !== undefined) {
     const { httpStatus, grpcStatus } = fault.abort;
-    tell("fault", `${percent(fault.abort.percent)} aborted with ${grpcStatus > 0 ? `gRPC status ${grpcStatus}` : httpStatus}`);
+    tell(
+      "fault",
+      `${percent(fault.abort.percent)} aborted with ${grpcStatus > 0 ? `gRPC status ${grpcStatus}` : httpStatus}`,
+    );
   }
   if (rewrite !== undefined) tell("rewrite", `${rewrite.authority}${rewrite.path}`);
   if (route.requestHeaders !== undefined) tell("headers", `of the request: ${editsText(route.requestHeaders)}`);
   if (route.responseHeaders !== undefined) tell("headers", `of the response: ${editsText(route.responseHeaders)}`);
   if (route.cors !== undefined) tell("cors", `origins ${route.cors.allowOrigins.join(", ") || "none"}`);
   if (rateLimit !== undefined)
-    tell("limit", `${rateLimit.tokensPerFill} requests in ${seconds(rateLimit.fillIntervalMs)}, ${rateLimit.maxTokens} at once`);
+    tell(
+      "limit",
+      `${rateLimit.tokensPerFill} requests in ${seconds(rateLimit.fillIntervalMs)}, ${rateLimit.maxTokens} at once`,
+    );
   return lines;
 }
 
@@ -74,7 +88,10 @@ function destinationLines(destination: DestinationExplained, colours: Palette): 
   return lines;
 }
 
-function checkLines({ asked, failOpen, quotas, rules, verdict }: NonNullable<Explanation["checks"]>, colours: Palette): string[] {
+function checkLines(
+  { asked, failOpen, quotas, rules, verdict }: NonNullable<Explanation["checks"]>,
+  colours: Palette,
+): string[] {
   if (!asked) return ["  checks     none applies"];
   const lines = [`  checks     Mixer is asked; without an answer ${failOpen ? "the request passes" : "it is refused"}`];
   for (const { quota, charge } of quotas) lines.push(`             charges ${charge} of quota ${quota}`);

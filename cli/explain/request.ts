@@ -1,8 +1,8 @@
-import { isDnsLabel } from "../../shared/model/index.ts";
 import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
+import { isDnsLabel } from "../../shared/model/index.ts";
 import { UsageError } from "../io.ts";
 
 /** A request as a person describes it: what a proxy would see of it. */
@@ -48,10 +48,15 @@ function parseUrl(text: string): { scheme: "http" | "https"; authority: string; 
   const { host, port } = splitAuthority(authority);
   if (host === "" || !/^[^\s@]+$/.test(host) || port === 0 || (port ?? 0) > 65_535)
     throw new UsageError(`${JSON.stringify(text)} is no URL; write such as http://reviews:9080/reviews/1`);
-  if (!/^[\x21-\x7e]*$/.test(path)) throw new UsageError(`escape what is no visible ASCII in ${JSON.stringify(path)} as %XX`);
+  if (!/^[\x21-\x7e]*$/.test(path))
+    throw new UsageError(`escape what is no visible ASCII in ${JSON.stringify(path)} as %XX`);
   // A client does not name the port that its scheme implies.
   const named = port === DEFAULT_PORTS[scheme] ? host : authority;
-  return { scheme, authority: scheme === "https" && port === undefined ? `${host}:443` : named, path: path.startsWith("/") ? path : `/${path}` };
+  return {
+    scheme,
+    authority: scheme === "https" && port === undefined ? `${host}:443` : named,
+    path: path.startsWith("/") ? path : `/${path}`,
+  };
 }
 
 /** `workload.namespace{label=value,...}`: every part may be left out, the namespace is then `default`. */
@@ -65,7 +70,10 @@ export function parseCaller(text: string): Caller {
 }
 
 function parseLabels(text: string): Record<string, string> {
-  const pairs = text.split(",").map((pair) => pair.trim()).filter((pair) => pair !== "");
+  const pairs = text
+    .split(",")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "");
   return Object.fromEntries(
     pairs.map((pair) => {
       const equals = pair.indexOf("=");
