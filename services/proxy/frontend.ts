@@ -8,6 +8,7 @@ import type { Listeners } from "./listeners.ts";
 import type { Directory } from "./mesh/directory.ts";
 import type { Overload } from "./overload.ts";
 import type { PolicyGate } from "./policy/gate.ts";
+import type { RuntimeSettings } from "./runtime-settings.ts";
 import type { Share } from "./share.ts";
 import type { Peer, RequestRecord } from "./stream/record.ts";
 import type { Tracer } from "./trace/tracer.ts";
@@ -22,7 +23,8 @@ export interface FrontendParts {
   readonly connector: Connector;
   readonly gate: PolicyGate;
   readonly overload: Overload;
-  readonly tracer: Tracer | undefined;
+  readonly tracer: Tracer;
+  readonly settings: Pick<RuntimeSettings, "current">;
   readonly listeners: Listeners;
   readonly clock: Clock;
   /** Of the limits. */

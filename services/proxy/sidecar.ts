@@ -87,12 +87,12 @@ export class Sidecar implements Frontend {
   }
 
   #outboundStack() {
-    const { config, directory, overload, tracer, clock, share, sinks, logSinks } = this.#parts;
+    const { config, directory, overload, tracer, settings, clock, share, sinks, logSinks } = this.#parts;
     return outboundStack({
       namespace: config.namespace,
       directory,
       hosts: this.#hosts,
-      policy: config.outboundPolicy,
+      rules: () => settings.current,
       passthrough: this.#passthrough,
       overload,
       tracer,

@@ -32,6 +32,16 @@ export { OPEN_KINDS } from "./kinds/open.ts";
 export { QUOTA_SPEC } from "./kinds/quota-spec.ts";
 export { QUOTA_SPEC_BINDING } from "./kinds/quota-spec-binding.ts";
 export { ROUTE_RULE } from "./kinds/route-rule.ts";
+export {
+  LOG_OPERATORS,
+  type LogCommand,
+  type LogHeader,
+  type LogOperator,
+  type LogPart,
+  type LogTree,
+  parseLogFormat,
+  parseLogTree,
+} from "./log-format.ts";
 export { checkRegex, MAX_REGEX_LENGTH, type RegexFault } from "./regex.ts";
 export { createKindRegistry, isKind, type KindRegistry, specOf } from "./registry.ts";
 export {
