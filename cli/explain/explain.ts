@@ -1,30 +1,21 @@
+import { gatewayNames } from "../../services/proxy/gateway/gateway-table.ts";
+import { EgressScope } from "../../services/proxy/mesh/egress-scope.ts";
 import { createSnapshot, portOf } from "../../services/proxy/mesh/service-snapshot.ts";
+import { scopeFor } from "../../services/proxy/mesh/workload-book.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
-import { explainRoutes, type Verdict } from "../../services/proxy/route/matching.ts";
+import { explainRoutes } from "../../services/proxy/route/matching.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
 import { routesFor } from "../../services/proxy/route/service-route.ts";
-import type { Route, ServiceConfig } from "../../shared/wire/index.ts";
+import { ROOT_NAMESPACE } from "../../shared/model/index.ts";
+import type { Route, ServiceConfig, WorkloadConfig } from "../../shared/wire/index.ts";
 import { type AskMixer, explainChecks } from "./checks.ts";
 import { ChosenRoute, type ChosenTarget } from "./chosen-route.ts";
 import { explainDestination } from "./destinations.ts";
 import type { Explanation, LocalAnswerExplained, ServiceExplained } from "./explanation.ts";
+import { explainGateway } from "./gateway.ts";
 import type { MeshSource } from "./mesh-source.ts";
 import { resolveAuthority } from "./outbound.ts";
 import type { ExplainedRequest } from "./request.ts";
-
-/**
- * What becomes of a request, told by going the proxy's own way: the host's meaning, the caller's view of the service,
- * the first route whose conditions hold, and what that route does. Nothing is decided here; each step asks the function that
- * the data path asks.
- */
-export async function explainRequest(request: ExplainedRequest, context: ExplainContext): Promise<Explanation> {
-  const { head, caller } = request;
-  const { source } = context;
-  const { config, port: named, considered } = await resolveAuthority(head.authority, caller.namespace, source);
-  const hosts = considered.map((verdict) => ({ ...verdict, step: "host" as const }));
-  if (config === undefined) return outside(request, hosts);
-  return withChecks(await explainService(request, config, named, hosts, source), request, context);
-}
 
 /** Where an explanation takes its facts from. */
 export interface ExplainContext {
@@ -32,20 +23,89 @@ export interface ExplainContext {
   readonly ask?: AskMixer;
 }
 
-/** The first destination's: its proxy asks before it lets the request in. */
-async function withChecks(
-  explanation: Explanation,
-  request: ExplainedRequest,
-  { source, ask }: ExplainContext,
-): Promise<Explanation> {
+type Considered = Explanation["considered"];
+
+/**
+ * What becomes of a request, told by going the proxy's own way: the host's meaning, the caller's view of the service,
+ * the first route whose conditions hold, and what that route does. Nothing is decided here; each step asks the function
+ * that the data path asks.
+ */
+export async function explainRequest(request: ExplainedRequest, context: ExplainContext): Promise<Explanation> {
+  const { gateway } = request;
+  const explanation =
+    gateway === undefined
+      ? await explainOutbound(request, context.source)
+      : await explainEdge({ ...request, gateway }, context.source);
   const [destination] = explanation.destinations;
   if (destination === undefined) return explanation;
-  const plan = await source.plan(destination.namespace, destination.service);
-  const checks = await explainChecks(plan, request, destination, ask);
+  // The destination's proxy asks before it lets the request in.
+  const plan = await context.source.plan(destination.namespace, destination.service);
+  const checks = await explainChecks(plan, request, destination, context.ask);
   return checks === undefined ? explanation : { ...explanation, checks };
 }
 
-type Considered = Explanation["considered"];
+async function explainOutbound(request: ExplainedRequest, source: MeshSource): Promise<Explanation> {
+  const { head, caller } = request;
+  const [own, root] = await Promise.all([source.workload(caller.namespace), source.workload(ROOT_NAMESPACE)]);
+  const sidecar = scopeFor(caller.labels, own, root);
+  const scope = sidecar === undefined || sidecar.egressHosts.length === 0 ? undefined : new EgressScope(sidecar);
+  const resolved = await resolveAuthority(head.authority, caller.namespace, source, scope);
+  const considered = resolved.considered.map((verdict) => ({ ...verdict, step: "host" as const }));
+  if (resolved.config !== undefined) return explainService(request, resolved.config, resolved.port, considered, source);
+  if (resolved.named) {
+    const answer = refusal(503, "cluster_not_found", "NC", "the service that the host names is not known");
+    return { ...blank(request, considered), answer };
+  }
+  return explainOutside(request, considered, sidecar?.outboundTrafficPolicy || policyOf(root));
+}
+
+function policyOf(root: WorkloadConfig | undefined): string | undefined {
+  return root?.mesh?.outboundTrafficPolicy ?? undefined;
+}
+
+/** A host that means nothing to the mesh. */
+function explainOutside(request: ExplainedRequest, considered: Considered, policy: string | undefined): Explanation {
+  if (policy === "REGISTRY_ONLY") {
+    const answer = refusal(
+      502,
+      "host_not_registered",
+      "NR",
+      "the host is outside of the mesh, and REGISTRY_ONLY lets nothing out",
+    );
+    return { ...blank(request, considered), answer };
+  }
+  const notes =
+    policy === undefined
+      ? ["a proxy that was started with OUTBOUND_TRAFFIC_POLICY=REGISTRY_ONLY answers 502 instead"]
+      : [];
+  return { ...blank(request, considered), matched: true, rule: "passthrough", notes };
+}
+
+async function explainEdge(
+  request: ExplainedRequest & { gateway: NonNullable<ExplainedRequest["gateway"]> },
+  source: MeshSource,
+): Promise<Explanation> {
+  const { gateway } = request;
+  const { considered, port, route, answer } = await explainGateway(request, source);
+  if (answer !== undefined) return { ...blank(request, considered), matched: answer.status < 400, answer };
+  const config = route?.entry?.config;
+  if (route?.whole !== undefined) {
+    const told = await explainRoute(request, route.whole.config, port, considered, source);
+    return config === undefined ? told : { ...told, service: explainPort(config, route.port || port) };
+  }
+  if (config === undefined) {
+    const reason = "the service that the route names is not known";
+    return { ...blank(request, considered), answer: refusal(503, "cluster_not_found", "NC", reason) };
+  }
+  return explainService(
+    request,
+    config,
+    route?.port,
+    considered,
+    source,
+    gatewayNames(gateway.namespace, gateway.name),
+  );
+}
 
 async function explainService(
   request: ExplainedRequest,
@@ -53,21 +113,21 @@ async function explainService(
   named: number | undefined,
   before: Considered,
   source: MeshSource,
+  gateways?: readonly string[],
 ): Promise<Explanation> {
   const { head, caller } = request;
   const port = portOf(createSnapshot(config, new RouteTable([])), named);
   const service = explainPort(config, port);
   if (port === undefined) {
     const ports = config.ports.map(({ number }) => number).join(", ") || "none";
-    const why =
-      named === undefined ? `it has several ports and none is 80: name one of ${ports}` : `its ports are ${ports}`;
-    const answer = refusal(404, "route_not_found", "NR", `${config.host} has no port ${named ?? "80"}: ${why}`);
+    const why = named === undefined ? `none of its ports (${ports}) is 80 or its only one` : `its ports are ${ports}`;
+    const answer = refusal(404, "route_not_found", "NR", `${config.host} has no port ${named ?? 80}: ${why}`);
     return { ...blank(request, before), service, answer };
   }
   const routes = routesFor(config, caller.namespace);
-  const verdicts = explainRoutes(routes, { head, port }, caller);
+  const verdicts = explainRoutes(routes, { head, port }, caller, gateways);
   const considered = [...before, ...verdicts.map((verdict) => ({ ...verdict, step: "route" as const }))];
-  const chosen = chosenOf(routes, verdicts);
+  const chosen = routes[verdicts.findIndex(({ outcome }) => outcome === "chosen")];
   if (chosen === undefined) {
     const answer = refusal(404, "route_not_found", "NR", `no route of ${config.host} fits the request`);
     return { ...blank(request, considered), service, answer };
@@ -84,16 +144,10 @@ async function explainRoute(
 ): Promise<Explanation> {
   const route = new ChosenRoute(config, request.head);
   const answer = route.answerAt(port);
+  const tell = (target: ChosenTarget) => explainDestination(target, port, request.caller, source);
   const targets = answer === undefined ? route.targets : [];
+  const mirrors = answer === undefined ? route.mirrors : [];
   const noTarget = answer === undefined && targets.length === 0;
-  const told = (target: ChosenTarget) => explainDestination(target, port, request.caller, source);
-  const destinations = await Promise.all(targets.map(told));
-  const mirrors = await Promise.all(
-    (answer === undefined ? route.mirrors : []).map(async (target) => ({
-      ...(await told(target)),
-      percent: target.percent,
-    })),
-  );
   return {
     ...blank(request, considered),
     matched: true,
@@ -101,17 +155,9 @@ async function explainRoute(
     route: route.explained,
     ...(answer && { answer }),
     ...(noTarget && { answer: refusal(503, "cluster_not_found", "NC", "the route has no destination") }),
-    destinations,
-    mirrors,
+    destinations: await Promise.all(targets.map(tell)),
+    mirrors: await Promise.all(mirrors.map(tell)),
   };
-}
-
-function chosenOf(routes: readonly Route[], verdicts: readonly Verdict[]): Route | undefined {
-  return routes[verdicts.findIndex(({ outcome }) => outcome === "chosen")];
-}
-
-function outside(request: ExplainedRequest, considered: Considered): Explanation {
-  return { ...blank(request, considered), matched: true, rule: "passthrough" };
 }
 
 function explainPort(config: ServiceConfig, port: number | undefined): ServiceExplained {

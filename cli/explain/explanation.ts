@@ -21,7 +21,8 @@ export interface Explanation {
   readonly route?: RouteExplained;
   /** One per weighted destination. */
   readonly destinations: readonly DestinationExplained[];
-  readonly mirrors: readonly (DestinationExplained & { readonly percent: number })[];
+  /** Copies; `weight` is the share of requests that are copied. */
+  readonly mirrors: readonly DestinationExplained[];
   /** Hosts, then rules, in the order in which they are tried. */
   readonly considered: readonly (Verdict & { readonly step: "host" | "gateway" | "route" })[];
   /** What Mixer is asked before the destination sees the request. */

@@ -22,7 +22,7 @@ export function renderExplanation(explanation: Explanation, colours: Palette): s
   if (route !== undefined) lines.push(...routeLines(route, rule));
   for (const destination of destinations) lines.push(...destinationLines(destination, colours));
   for (const mirror of mirrors) {
-    lines.push(`  copy of ${percent(mirror.percent)} to ${mirror.host}${labelsOf(mirror.labels)} port ${mirror.port}`);
+    lines.push(`  copy of ${percent(mirror.weight)} to ${mirror.host}${labelsOf(mirror.labels)} port ${mirror.port}`);
   }
   if (checks !== undefined) lines.push(...checkLines(checks, colours));
   lines.push("", "Considered, in this order:");

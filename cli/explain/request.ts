@@ -9,6 +9,8 @@ import { UsageError } from "../io.ts";
 export interface ExplainedRequest {
   readonly head: RequestHead;
   readonly caller: Caller;
+  /** Of the URL: where a gateway is reached. */
+  readonly port: number;
   /** `<namespace>/<name>` of the gateway workload that it comes in by; undefined: from the caller's application. */
   readonly gateway: { readonly namespace: string; readonly name: string } | undefined;
 }
@@ -21,12 +23,14 @@ export interface RequestFlags {
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 };
+const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
+const MAX_PORT = 65_535;
 
 /** Throws UsageError that says what to write. */
 export function parseRequest(method: string, url: string, flags: RequestFlags): ExplainedRequest {
   if (!METHOD.test(method)) throw new UsageError(`${JSON.stringify(method)} is no HTTP method; write such as GET`);
-  const { scheme, authority, path } = parseUrl(url);
+  const { scheme, authority, path, port } = parseUrl(url);
   const headers = new HeaderList();
   let host = authority;
   for (const line of flags.header ?? []) {
@@ -38,24 +42,33 @@ export function parseRequest(method: string, url: string, flags: RequestFlags): 
   return {
     head: { method, authority: host, scheme, path, headers },
     caller: flags.gateway === undefined ? parseCaller(flags.from ?? "") : { namespace: "", service: "", labels: {} },
+    port,
     gateway: flags.gateway === undefined ? undefined : parseGateway(flags.gateway),
   };
 }
 
-function parseUrl(text: string): { scheme: "http" | "https"; authority: string; path: string } {
+interface ParsedUrl {
+  readonly scheme: "http" | "https";
+  readonly authority: string;
+  readonly path: string;
+  readonly port: number;
+}
+
+function parseUrl(text: string): ParsedUrl {
   const [, given = "http", authority = "", path = ""] = /^(?:(https?):\/\/)?([^/?#]+)([^#]*)/i.exec(text) ?? [];
   const scheme = given.toLowerCase() === "https" ? "https" : "http";
   const { host, port } = splitAuthority(authority);
-  if (host === "" || !/^[^\s@]+$/.test(host) || port === 0 || (port ?? 0) > 65_535)
+  if (!/^[^\s@]+$/.test(host) || port === 0 || (port ?? 0) > MAX_PORT)
     throw new UsageError(`${JSON.stringify(text)} is no URL; write such as http://reviews:9080/reviews/1`);
   if (!/^[\x21-\x7e]*$/.test(path))
     throw new UsageError(`escape what is no visible ASCII in ${JSON.stringify(path)} as %XX`);
-  // A client does not name the port that its scheme implies.
-  const named = port === DEFAULT_PORTS[scheme] ? host : authority;
+  // A client leaves out the port that its scheme implies; to a proxy, which has no scheme, that port is 80.
+  const named = scheme === "https" ? `${host}:${port ?? HTTPS_PORT}` : port === HTTP_PORT ? host : authority;
   return {
     scheme,
-    authority: scheme === "https" && port === undefined ? `${host}:443` : named,
+    authority: named,
     path: path.startsWith("/") ? path : `/${path}`,
+    port: port ?? (scheme === "https" ? HTTPS_PORT : HTTP_PORT),
   };
 }
 
