@@ -74,9 +74,9 @@ export class AssumedServices implements RegisteredServices {
   #collect(value: unknown, port: number): void {
     if (Array.isArray(value)) for (const item of value) this.#collect(item, port);
     if (typeof value !== "object" || value === null || Array.isArray(value)) return;
-    const { host, service, port: own } = value as { host?: unknown; service?: unknown; port?: unknown };
+    const { host, service, port: own, destinationPort } = value as Readonly<Record<string, unknown>>;
     if (typeof host === "string" && isServiceName(service) && serviceHost(service) === host) this.add(service, port);
-    for (const each of Object.values(value)) this.#collect(each, typeof own === "number" ? own : 0);
+    for (const each of Object.values(value)) this.#collect(each, numberOf(own) || numberOf(destinationPort));
   }
 }
 
@@ -88,4 +88,8 @@ export function assumedService(host: string, namespace: string): ServiceName | u
 
 function isServiceName(value: unknown): value is ServiceName {
   return typeof value === "object" && value !== null && "namespace" in value && "service" in value;
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === "number" ? value : 0;
 }

@@ -28,9 +28,7 @@ export function renderExplanation(explanation: Explanation, colours: Palette): s
   lines.push("", "Considered, in this order:");
   for (const { step, rule: name, outcome, ...rest } of considered.slice(0, MAX_CONSIDERED)) {
     const mark = outcome === "chosen" ? colours.good("chosen     ") : colours.dim(outcome.padEnd(11));
-    lines.push(
-      `  ${mark} ${step === "host" ? name : `${step} ${ruleName(name)}`}${"reason" in rest ? `: ${rest.reason}` : ""}`,
-    );
+    lines.push(`  ${mark} ${step === "host" ? name : `${step} ${name}`}${"reason" in rest ? `: ${rest.reason}` : ""}`);
   }
   if (considered.length > MAX_CONSIDERED) lines.push(`  and ${considered.length - MAX_CONSIDERED} more`);
   if (notes.length > 0) lines.push("", ...notes.map((note) => `Note: ${note}`));
