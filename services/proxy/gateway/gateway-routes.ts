@@ -33,6 +33,8 @@ export type RoutedService = Pick<ServiceEntry, "namespace" | "name" | "ports" | 
 
 export interface GatewayRoute<S extends RoutedService = ServiceEntry> extends Matchable {
   readonly rule: string;
+  /** As it was told. */
+  readonly config: RouteMessage;
   /** Patterns; at least one. */
   readonly hosts: readonly string[];
   /** The gateway's port that it is for; 0: every one. */
@@ -91,12 +93,11 @@ function isBound(
   return whyNotFor(route?.match, sources.self, names) === undefined;
 }
 
-function ingressRoute<S extends RoutedService>(
-  { rule, match, destination, port, hosts, serverPort }: RouteMessage,
-  sources: GatewayRouteSources<S>,
-): GatewayRoute<S> {
+function ingressRoute<S extends RoutedService>(config: RouteMessage, sources: GatewayRouteSources<S>): GatewayRoute<S> {
+  const { rule, match, destination, port, hosts, serverPort } = config;
   return {
     rule,
+    config,
     conditions: compileConditions(match),
     entry: sources.entry(destination?.namespace ?? "", destination?.service ?? ""),
     port: port || undefined,
@@ -107,10 +108,11 @@ function ingressRoute<S extends RoutedService>(
 }
 
 function wholeRoute<S extends RoutedService>(
-  { rule, route, hosts, serverPort }: RouteMessage,
+  config: RouteMessage,
   place: number,
   sources: GatewayRouteSources<S>,
 ): GatewayRoute<S> {
+  const { rule, route, hosts, serverPort } = config;
   if (route === null || route === undefined) throw new TypeError("not a whole route");
   const entryOf = (destination: Destination | null | undefined): S => {
     if (!destination?.service) throw new Error("a gateway's route must say which service it leads to");
@@ -125,6 +127,7 @@ function wholeRoute<S extends RoutedService>(
   const [first] = destinationsOf(route);
   return {
     rule,
+    config,
     conditions: whole.conditions,
     entry: first && entryOf(first),
     port: whole.targets.values[0]?.value.port,
