@@ -30,6 +30,12 @@ export class AssumedServices implements RegisteredServices {
     this.#services.set(key, known);
   }
 
+  /** What a request asks for: the port is taken to be there where no rule names another. */
+  ask(name: ServiceName, port: number): void {
+    const known = this.#services.get(tableKey(name.namespace, name.service));
+    this.add(name, known === undefined || known.ports.size === 0 ? port : 0);
+  }
+
   has(key: string): boolean {
     return this.#services.has(key);
   }

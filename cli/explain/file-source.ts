@@ -24,7 +24,7 @@ export class FileSource implements MeshSource {
     if (gateway === undefined) {
       const { host, port } = splitAuthority(head.authority);
       const asked = assumedService(host, caller.namespace);
-      if (asked !== undefined) services.add(asked, port ?? 0);
+      if (asked !== undefined) services.ask(asked, port ?? 0);
       services.add({ namespace: caller.namespace, service: caller.service || "caller" }, 0);
     } else {
       const selectors = resources.flatMap((resource) => (isKind(resource, GATEWAY) ? [resource.parsed.selector] : []));

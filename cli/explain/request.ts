@@ -58,7 +58,7 @@ function parseUrl(text: string): ParsedUrl {
   const [, given = "http", authority = "", path = ""] = /^(?:(https?):\/\/)?([^/?#]+)([^#]*)/i.exec(text) ?? [];
   const scheme = given.toLowerCase() === "https" ? "https" : "http";
   const { host, port } = splitAuthority(authority);
-  if (!/^[^\s@]+$/.test(host) || port === 0 || (port ?? 0) > MAX_PORT)
+  if (!/^(?:\[[\da-f:.]+\]|[^\s@:[\]]+)$/i.test(host) || port === 0 || (port ?? 0) > MAX_PORT)
     throw new UsageError(`${JSON.stringify(text)} is no URL; write such as http://reviews:9080/reviews/1`);
   if (!/^[\x21-\x7e]*$/.test(path))
     throw new UsageError(`escape what is no visible ASCII in ${JSON.stringify(path)} as %XX`);
