@@ -40,8 +40,8 @@ export interface FrontendParts {
 export interface Frontend {
   /** Name -> bound port. */
   listen(): Promise<Record<string, number>>;
-  /** Of the application's own ports. */
-  readonly applications: Iterable<Cluster>;
+  /** Of the application's own ports, and of hosts that are named by requests. */
+  readonly clusters: Iterable<Cluster>;
   /** The certificate has changed. */
   renew(material: IdentityMaterial): void;
   /** The listeners are closed by then. */
