@@ -6,6 +6,13 @@ export interface Activated {
   readonly affected: Affected;
 }
 
+/** Instances of a service that configuration names which came, went or changed. */
+export interface ChangedInstances {
+  /** Key in table `service`. */
+  readonly service: string;
+  readonly instances: readonly string[];
+}
+
 /** What has to be compiled again, as keys in tables `service`, `gateway`, `hosts` and `workload`. */
 export interface Affected {
   readonly services: readonly string[];
@@ -16,6 +23,7 @@ export interface Affected {
   readonly pending?: string;
   /** Resources that came into force by the change; what they affect is part of this too. */
   readonly activated?: readonly Activated[];
+  readonly endpoints?: readonly ChangedInstances[];
 }
 
 export const NOTHING: Affected = { services: [], gateways: [], hosts: [], workloads: [] };
@@ -31,6 +39,7 @@ export function merged(...all: readonly Affected[]): Affected {
   if (all.length === 1 && only !== undefined) return only;
   const union = (part: (item: Affected) => readonly string[]) => [...new Set(all.flatMap(part))];
   const activated = all.flatMap((item) => item.activated ?? []);
+  const endpoints = all.flatMap((item) => item.endpoints ?? []);
   const pending = all.find((item) => item.pending !== undefined)?.pending;
   return {
     services: union((item) => item.services),
@@ -39,5 +48,6 @@ export function merged(...all: readonly Affected[]): Affected {
     workloads: union((item) => item.workloads),
     ...(pending !== undefined && { pending }),
     ...(activated.length > 0 && { activated }),
+    ...(endpoints.length > 0 && { endpoints }),
   };
 }

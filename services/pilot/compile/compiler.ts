@@ -1,19 +1,27 @@
 import { formatKey, keyOf, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
 import {
   type Destination,
-  GatewayConfig,
+  type EndpointInput,
   type Input,
-  type RequirementInput,
   type ServiceConfig,
   tableKey,
 } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
+import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
 import { type Concern, kindOfRule } from "./concern.ts";
 import { DestinationPolicies } from "./destination-policies.ts";
-import { INGRESS_GATEWAY_KEY, IngressRules } from "./ingress-rules.ts";
+import { Entries } from "./entries.ts";
+import type { RegisteredWorkload } from "./entry-endpoints.ts";
+import { Gateways } from "./gateways.ts";
+import { HostTables } from "./host-tables.ts";
+import { IngressRules } from "./ingress-rules.ts";
+import { MeshServices } from "./mesh-services.ts";
+import { withOrigination } from "./origination.ts";
 import { RouteRules } from "./route-rules.ts";
-import { type RegisteredServices, registeredSource, ServiceCatalog } from "./services.ts";
+import { ServiceEntries } from "./service-entries.ts";
+import { type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
 import { defaultRoute } from "./translation.ts";
+import { WorkloadSettings } from "./workload-settings.ts";
 
 /**
  * User configuration and registry in, one neutral ServiceConfig per service out. It knows neither bus nor time: the
@@ -31,38 +39,46 @@ export type ServiceBody = Omit<Input<typeof ServiceConfig>, "requires"> & {
   readonly targets: readonly string[];
 };
 
-/** A value of a table beside `service`. */
-export interface CompiledValue {
-  /** Keys in table `service` that a follower has to hold first. */
-  readonly targets: readonly string[];
-  /** Two values of one shape may have the same requirements. */
-  readonly shape: string;
-  encode(requires: readonly RequirementInput[]): Uint8Array;
-}
-
-/** Tables whose values are compiled, beside `service`; in the order in which they are written. */
-export const COMPILED_TABLES = ["hosts", "gateway", "workload"] as const;
-export type CompiledTableName = (typeof COMPILED_TABLES)[number];
-
 export class Compiler {
   readonly services: ServiceCatalog;
+  readonly #tables: CompiledTables;
+  readonly #known: MeshServices;
   readonly #routeRules: RouteRules;
   readonly #policies = new DestinationPolicies();
   readonly #ingress: IngressRules;
+  readonly #entries: Entries;
   readonly #concerns = new Map<string, Concern[]>();
-  /** The newest revision that touched a compiled value, by table and key. */
+  /** The newest revision that touched a service, by key. */
   readonly #revisions = new Map<string, number>();
 
   constructor(registry: RegisteredServices) {
-    this.services = new ServiceCatalog(registeredSource(registry));
+    const hosts = new HostTables(() => registry.namespaces());
+    const configured = new ServiceEntries((namespace) => registeredIn(registry, namespace));
+    this.#known = new MeshServices(registry, configured, hosts);
+    this.services = new ServiceCatalog(this.#known);
     this.#routeRules = new RouteRules(this.services);
     this.#ingress = new IngressRules(this.services);
-    for (const concern of [this.#routeRules, this.#policies, this.#ingress]) this.#join(concern);
+    this.#entries = new Entries(configured, hosts, (key, shape) => this.#serviceAffects(key, shape));
+    const settings = new WorkloadSettings((mesh) =>
+      this.#entries.setDefaultExportTo(mesh?.defaultServiceExportTo ?? ["*"]),
+    );
+    const gateways = new Gateways(() => []);
+    const concerns = [this.#routeRules, this.#policies, this.#ingress, this.#entries, gateways, settings];
+    for (const concern of concerns) this.#join(concern);
+    this.#tables = new CompiledTables({
+      registry,
+      services: this.services,
+      entries: this.#entries,
+      hosts,
+      gateways,
+      ingress: this.#ingress,
+      settings,
+    });
   }
 
   /** Takes over what an earlier leader compiled. */
   restoreService(key: string, config: ServiceConfig): void {
-    this.#raise("service", key, config.revision);
+    this.#raise(key, config.revision);
     for (const route of config.routes) {
       // The default route is made anew, not remembered.
       if (!route.rule.includes("/")) continue;
@@ -71,8 +87,9 @@ export class Compiler {
     }
   }
 
-  restoreGateway(key: string, config: GatewayConfig): void {
-    this.#raise("gateway", key, config.revision);
+  /** The same for a value of another table. */
+  restore(table: CompiledTableName, key: string, value: Uint8Array): Restored {
+    return this.#tables.restore(table, key, value);
   }
 
   /** A new or changed resource of any kind. */
@@ -91,17 +108,9 @@ export class Compiler {
     return this.#noted(merged(NOTHING, ...concerns.map((concern) => concern.remove(rule, revision))), revision);
   }
 
-  /** A service came, went or changed (`shape`), or only its instances did. */
+  /** A registered service came, went or changed (`shape`), or only its instances did. */
   serviceChanged(key: string, shape: boolean): Affected {
-    const services = shape ? [key, ...this.#routeRules.dependents(key)] : [];
-    return this.#noted(
-      merged(
-        affected({ services }),
-        shape ? this.#ingress.serviceChanged(key) : NOTHING,
-        this.#routeRules.serviceChanged(key),
-      ),
-      0,
-    );
+    return this.#noted(merged(this.#serviceAffects(key, shape), this.#tables.registryChanged(key)), 0);
   }
 
   /** Undefined when nobody knows the service. `shards` is what it announces. */
@@ -116,10 +125,10 @@ export class Compiler {
       host,
       ports: service.ports.map(({ number, protocol }) => ({ number, protocol })),
       serviceAccounts: [...service.principals],
-      endpointShards: service.bodiless ? 0 : shards,
+      endpointShards: hasEndpoints(service) ? shards : 0,
       routes: [...rules.map((rule) => rule.route), defaultRoute(namespace, name)],
-      policies: this.#policies.policiesOf(key),
-      revision: this.#revisionOf("service", key),
+      policies: withOrigination(this.#policies.policiesOf(key), service),
+      revision: this.#revisionOf(key),
       ...(service.passthrough && { passthrough: true }),
       targets: this.targetsOf(key),
     };
@@ -131,22 +140,39 @@ export class Compiler {
     return [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort();
   }
 
-  /** Undefined when there is to be no such key. */
+  /** The instances of a service, sorted. */
+  endpoints(key: string): readonly EndpointInput[] {
+    return this.#known.endpoints(key);
+  }
+
+  /** Whether instances of the service are written down for callers. */
+  hasEndpoints(key: string): boolean {
+    const service = this.services.service(key);
+    return service !== undefined && hasEndpoints(service);
+  }
+
+  /** A value of a table beside `service`; undefined when there is to be no such key. */
   compile(table: CompiledTableName, key: string): CompiledValue | undefined {
-    return table === "gateway" && key === INGRESS_GATEWAY_KEY ? this.#compileGateway(key) : undefined;
+    return this.#tables.compile(table, key);
   }
 
-  /** All keys that there are to be in a table. */
-  keys(table: CompiledTableName): Iterable<string> {
-    return table === "gateway" ? [INGRESS_GATEWAY_KEY] : [];
+  /** All keys that there are to be in a table beside `service`. */
+  keys(table: CompiledTableName): readonly string[] {
+    return this.#tables.keys(table);
   }
 
-  /** All keys of all tables beside `service`. */
+  /** The newest revision that a value of a table contains, as it was compiled last. */
+  revisionOf(table: CompiledTableName, key: string): number {
+    return this.#tables.revisionOf(table, key);
+  }
+
+  /** All keys of all tables. */
   allKeys(): Affected {
     return affected({
-      hosts: [...this.keys("hosts")],
-      gateways: [...this.keys("gateway")],
-      workloads: [...this.keys("workload")],
+      services: [...this.services.services()].map(({ key }) => key),
+      hosts: this.#tables.keys("hosts"),
+      gateways: this.#tables.keys("gateway"),
+      workloads: this.#tables.keys("workload"),
     });
   }
 
@@ -157,16 +183,18 @@ export class Compiler {
 
   /** Why the newest revision of a resource is not in force; undefined when it is. */
   pendingReason(rule: string): string | undefined {
-    return this.#routeRules.pendingReason(rule);
+    return this.#routeRules.pendingReason(rule) ?? this.#entries.pendingReason(rule);
   }
 
   /** Why a resource would wait if it was put now. */
   wouldWait(resource: ParsedResource): string | undefined {
-    return this.#routeRules.wouldWait(resource);
+    return (
+      this.#routeRules.wouldWait(resource) ?? this.#entries.wouldWait(formatKey(keyOf(resource.resource)), resource)
+    );
   }
 
   get pendingCount(): number {
-    return this.#routeRules.pendingCount;
+    return this.#routeRules.pendingCount + this.#entries.pendingCount;
   }
 
   /** Names of all resources that are in force, those included that only an earlier leader knew. */
@@ -177,26 +205,19 @@ export class Compiler {
   /** A service is gone. The revision of what is still in force for it counts again when it comes back. */
   forget(service: string): void {
     if (this.#routeRules.rulesFor(service).length > 0 || this.#policies.revisionOf(service) > 0) return;
-    this.#revisions.delete(`service ${service}`);
+    this.#revisions.delete(service);
   }
 
-  /** All ingress rules whose destination is known, in the order in which they are tried. */
-  #compileGateway(key: string): CompiledValue {
-    const [namespace = "", name = ""] = key.split(".");
-    const found = this.#ingress.routes();
-    const routes = found.map(({ route }) => route);
-    return {
-      targets: [...new Set(found.map(({ target }) => target))].sort(),
-      shape: gatewayShape({ routes }),
-      encode: (requires) =>
-        GatewayConfig.encode({
-          namespace,
-          name,
-          routes,
-          requires: [...requires],
-          revision: this.#revisionOf("gateway", key),
-        }),
-    };
+  /** What a change of a service affects, itself included. */
+  #serviceAffects(key: string, shape: boolean): Affected {
+    const routeRules = this.#routeRules.serviceChanged(key);
+    if (!shape) return routeRules;
+    return merged(
+      affected({ services: [key, ...this.#routeRules.dependents(key)] }),
+      this.#ingress.serviceChanged(key),
+      this.#tables.targetChanged(key),
+      routeRules,
+    );
   }
 
   #join(concern: Concern): void {
@@ -213,28 +234,28 @@ export class Compiler {
     return result;
   }
 
-  #raiseAll({ services, gateways, hosts, workloads }: Affected, revision: number): void {
-    for (const key of services) this.#raise("service", key, revision);
-    for (const key of gateways) this.#raise("gateway", key, revision);
-    for (const key of hosts) this.#raise("hosts", key, revision);
-    for (const key of workloads) this.#raise("workload", key, revision);
+  #raiseAll(all: Affected, revision: number): void {
+    for (const key of all.services) this.#raise(key, revision);
+    this.#tables.touch(all, revision);
   }
 
-  #raise(table: CompiledTableName | "service", key: string, revision: number): void {
-    if (revision > this.#revisionOf(table, key)) this.#revisions.set(`${table} ${key}`, revision);
+  #raise(key: string, revision: number): void {
+    if (revision > this.#revisionOf(key)) this.#revisions.set(key, revision);
   }
 
-  #revisionOf(table: CompiledTableName | "service", key: string): number {
-    return this.#revisions.get(`${table} ${key}`) ?? 0;
+  #revisionOf(key: string): number {
+    return this.#revisions.get(key) ?? 0;
   }
 }
 
-/** Two values of one shape lead to the same services. */
-export function gatewayShape({
-  routes = [],
-  servers = [],
-}: Pick<Input<typeof GatewayConfig>, "routes" | "servers">): string {
-  return Buffer.from(GatewayConfig.encode({ routes, servers })).toString("base64");
+function* registeredIn(registry: RegisteredServices, namespace: string): Generator<RegisteredWorkload> {
+  for (const { name, endpoints = [] } of registry.servicesOf(namespace)) {
+    for (const endpoint of endpoints) yield { service: name, endpoint };
+  }
+}
+
+function hasEndpoints({ bodiless, passthrough }: KnownService): boolean {
+  return bodiless !== true && passthrough !== true;
 }
 
 function targetKey(destination: Destination | null | undefined): string {

@@ -17,6 +17,10 @@ export interface KnownService {
   readonly passthrough?: boolean;
   /** It has no endpoints at all and never will have: it exists because a rule names its host. */
   readonly bodiless?: boolean;
+  /** Ports that applications call in plain text and the proxy in TLS. */
+  readonly tlsPorts?: readonly number[];
+  /** Names of which a certificate must have one, where a policy asks for TLS and names none. */
+  readonly subjectAltNames?: readonly string[];
 }
 
 /** Where services are known from: the registry, service entries, hosts of virtual services. */
@@ -39,11 +43,17 @@ export interface NamedHost {
 }
 
 /** What the compiler asks of the registry. */
+export type CompiledService = Pick<RegisteredService, "namespace" | "name" | "ports" | "principals"> &
+  Partial<Pick<RegisteredService, "endpoints" | "gateway">>;
+
 export interface RegisteredServices {
   has(key: string): boolean;
-  service(key: string): Pick<RegisteredService, "namespace" | "name" | "ports" | "principals"> | undefined;
+  service(key: string): CompiledService | undefined;
   carries(key: string, labels: Labels): boolean;
   keys(): Iterable<string>;
+  /** Those that have services. */
+  namespaces(): Iterable<string>;
+  servicesOf(namespace: string): Iterable<CompiledService>;
 }
 
 /** The registry as a source: a service's host is made of its name and namespace. */
