@@ -227,6 +227,19 @@ describe("a chosen route", () => {
     assert.equal(request.authority, "ratings");
   });
 
+  test("rewrites the longest of several prefixes, and the whole path where it is matched exactly too", () => {
+    const rewritten = (...conditions: object[]): string => {
+      const headers = conditions.map((condition) => ({ name: "uri", ...condition }));
+      const route = { rule: "r", match: { headers }, destinations: [to("v1")], rewrite: { uri: "/new" } };
+      return forward(route, head("/a/b/c")).request.path;
+    };
+    assert.equal(
+      rewritten({ regex: "/.*" }, { prefix: "/a" }, { prefix: "/a/b" }, { prefix: "/a/b/c", invert: true }),
+      "/new/c",
+    );
+    assert.equal(rewritten({ prefix: "/a" }, { exact: "/a/b/c" }), "/new");
+  });
+
   test("rewrites the whole path when it was not matched by prefix", () => {
     const { request } = forward(
       { rule: "r", destinations: [to("v1")], rewrite: { uri: "/new" } },
@@ -376,6 +389,8 @@ describe("a route's hash", () => {
     assert.ok(value !== undefined, header);
     assert.equal(hashOf(cookie(1_500), head("/", { cookie: `lb=${value}` }))[0], made, "the cookie leads back");
     assert.deepEqual(hashOf(cookie(0), head("/")), [undefined, undefined]);
+    const [, forSession] = hashOf(cookie(-1), head("/"));
+    assert.match(forSession ?? "", /^lb="[0-9a-f]{16}"; Path=\/shop; HttpOnly$/);
   });
 
   test("combines several values, up to a terminal policy that found one", () => {
