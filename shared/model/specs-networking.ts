@@ -113,6 +113,8 @@ export interface HeadersSpec {
 export interface HttpRedirectSpec {
   /** "": as asked. */
   readonly uri: string;
+  /** Takes the place of the matched prefix; "": the path stays. Not with `uri`. */
+  readonly prefixRewrite: string;
   readonly authority: string;
   readonly scheme: string;
   /** A number, or where it is taken from; undefined: as asked. */

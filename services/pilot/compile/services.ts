@@ -14,9 +14,9 @@ export interface KnownService {
   /** SPIFFE ids, sorted. */
   readonly principals: readonly string[];
   /** Requests go to the host that they name. */
-  readonly passthrough?: boolean;
+  readonly passthrough: boolean;
   /** It has no endpoints at all and never will have: it exists because a rule names its host. */
-  readonly bodiless?: boolean;
+  readonly bodiless: boolean;
 }
 
 /** Where services are known from: the registry, service entries, hosts of virtual services. */
@@ -52,7 +52,8 @@ export function registeredSource(registry: RegisteredServices): ServiceSource {
     const found = registry.service(key);
     if (found === undefined) return undefined;
     const { namespace, name, ports, principals } = found;
-    return { key, namespace, name, host: serviceHost({ namespace, service: name }), ports, principals };
+    const host = serviceHost({ namespace, service: name });
+    return { key, namespace, name, host, ports, principals, passthrough: false, bodiless: false };
   };
   const byHost = (host: string): string | undefined => {
     const name = fullyNamed(host);
@@ -129,10 +130,11 @@ export class ServiceCatalog implements ServiceSource {
     return [...new Set(this.#sources.flatMap((source) => source.keysOf(host)))];
   }
 
-  /** The key of the service that a rule of this namespace means. */
+  /** The key of the service that a rule of this namespace sends to; undefined when there is none to send to. */
   resolve({ host, service }: NamedHost, namespace: string): string | undefined {
     const key = service && tableKey(service.namespace, service.service);
-    return key !== undefined && this.has(key) ? key : this.byHost(host, namespace);
+    if (key !== undefined && this.service(key)?.bodiless === false) return key;
+    return this.byHost(host, namespace);
   }
 }
 
