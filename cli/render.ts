@@ -1,6 +1,5 @@
 import { stringify } from "yaml";
 import { type FieldError, formatKey, keyOf, type Resource, revisionOf } from "../shared/model/index.ts";
-import type { ProxyStatus } from "../shared/wire/index.ts";
 import type { ApplyResult } from "./config-client.ts";
 
 /** Text for people and for scripts. Pure: what it is given decides, colours included. */
@@ -105,69 +104,6 @@ function renderList(resources: readonly Resource[], format: "short" | "yaml"): s
 function typeName({ apiVersion, kind }: Resource): string {
   const [group = "", version = ""] = apiVersion.split("/");
   return `${kind}.${version}.${group}`;
-}
-
-/** One row a proxy; behind, or refusing, means that another proxy (or itself) has seen a newer value than it applies. */
-export function renderProxyStatus(statuses: readonly ProxyStatus[], nowMs: number): string {
-  if (statuses.length === 0) return "No proxies found.";
-  const newest = newestPositions(statuses);
-  const sorted = [...statuses].sort((a, b) => (proxyName(a) < proxyName(b) ? -1 : 1));
-  const problems: string[] = [];
-  const rows = sorted.map((status) => {
-    const lagging = status.applied.filter((key) => {
-      const best = newest.get(`${key.table} ${key.key}`);
-      return best !== undefined && isOlder(key, best);
-    });
-    const refused = status.applied.filter((key) => key.rejected !== "");
-    for (const key of refused) problems.push(`${proxyName(status)}: ${key.table} ${key.key}: ${key.rejected}`);
-    const state = status.draining
-      ? "DRAINING"
-      : refused.length > 0
-        ? "REFUSING"
-        : lagging.length > 0
-          ? "BEHIND"
-          : "SYNCED";
-    const synced = `${status.applied.length - lagging.length}/${status.applied.length}`;
-    const revision = String(Math.max(0, ...status.applied.map((key) => key.revision)));
-    return [
-      proxyName(status),
-      status.service,
-      status.workload,
-      state,
-      synced,
-      revision,
-      status.version,
-      formatAge(nowMs - status.startedMs),
-    ];
-  });
-  const table = renderTable(["PROXY", "SERVICE", "WORKLOAD", "STATE", "KEYS", "REVISION", "VERSION", "AGE"], rows);
-  return problems.length === 0 ? table : `${table}\n\n${problems.join("\n")}`;
-}
-
-interface Position {
-  readonly epoch: number;
-  readonly sequence: number;
-}
-
-function newestPositions(statuses: readonly ProxyStatus[]): Map<string, Position> {
-  const newest = new Map<string, Position>();
-  for (const { applied } of statuses) {
-    for (const { table, key, epoch, sequence, seenSequence } of applied) {
-      const id = `${table} ${key}`;
-      const position = { epoch, sequence: Math.max(sequence, seenSequence) };
-      const best = newest.get(id);
-      if (best === undefined || isOlder(best, position)) newest.set(id, position);
-    }
-  }
-  return newest;
-}
-
-function isOlder(a: Position, b: Position): boolean {
-  return a.epoch < b.epoch || (a.epoch === b.epoch && a.sequence < b.sequence);
-}
-
-export function proxyName({ namespace, instance }: ProxyStatus): string {
-  return `${namespace}/${instance}`;
 }
 
 export function formatAge(ageMs: number): string {

@@ -43,6 +43,7 @@ export const APP: Peer = {
 };
 
 const REQUEST = Buffer.from("GET / HTTP/1.1\r\nhost: app:9080\r\nuser-agent: lateen-bench\r\naccept: */*\r\n\r\n");
+const RULES = { outboundPolicy: "REGISTRY_ONLY", scope: undefined } as const;
 const ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 64\r\n\r\n${"x".repeat(64)}`,
 );
@@ -71,7 +72,7 @@ export class SidecarPath {
         namespace: CALLER.namespace,
         directory: { lookup: () => ({ state: "present", snapshot }) } as unknown as Directory,
         hosts: { table: () => new HostTable() },
-        policy: "REGISTRY_ONLY",
+        rules: () => RULES,
         passthrough: {} as Passthrough,
         overload: { active: false },
         tracer: new Tracer({ formats: ["w3c"], samplingPercent: 1 }),

@@ -2,7 +2,8 @@ import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
 import { type Input, type RequirementInput, ServiceConfig, type TouchedKeyInput } from "../../shared/wire/index.ts";
 import type { Affected } from "./compile/affected.ts";
-import { COMPILED_TABLES, type CompiledTableName, type Compiler } from "./compile/compiler.ts";
+import { COMPILED_TABLES, type CompiledTableName } from "./compile/compiled-tables.ts";
+import type { Compiler } from "./compile/compiler.ts";
 import { DirtyKeys, type Keys, keysOf } from "./dirty-keys.ts";
 import type { EndpointShards } from "./endpoint-shards.ts";
 import { type Dependency, type KeyPosition, type Pinned, pin } from "./requirements.ts";
@@ -69,6 +70,8 @@ export class Broadcaster {
   restore(table: CompiledTableName, key: string, shape: string, requires: readonly RequirementInput[]): void {
     this.#written.add(`${table} ${key}`);
     this.#pinned.set(`${table} ${key}`, { shape, requires });
+    // There may be no reason for it any more.
+    this.#dirty.addAll(table, [key]);
   }
 
   /** Starts to write; until then changes are only collected. */
@@ -182,13 +185,12 @@ export class Broadcaster {
     const others = targets.filter((target) => target !== key);
     const pinned = this.#pin(`service ${key}`, shapeOf(body), [
       ...others.map((target): Dependency => ({ table: "service", key: target })),
-      ...targets
-        .flatMap((target) => shards.keys(target))
-        .map((shard): Dependency => ({ table: "endpoints", key: shard })),
+      ...this.#endpointsOf(targets),
     ]);
     await tables.service.set(key, ServiceConfig.encode({ ...body, requires: [...pinned.requires] }));
     this.#served.add(key);
-    shards.announced(key, body.endpointShards ?? 1);
+    if (body.endpointShards === 0) await shards.remove(key);
+    else shards.announced(key, body.endpointShards ?? 1);
     this.#options.onCompiled?.(false);
     return true;
   }
@@ -199,12 +201,13 @@ export class Broadcaster {
     const id = `${table} ${key}`;
     const compiled = compiler.compile(table, key);
     if (compiled !== undefined) {
-      const { targets, shape } = compiled;
-      const pinned = this.#pin(
-        id,
-        shape,
-        targets.map((target): Dependency => ({ table: "service", key: target })),
-      );
+      const { targets, direct, shape, left } = compiled;
+      if (left > 0)
+        this.#options.log.error({ table, key, left }, "too much for one message: the youngest are left out");
+      const pinned = this.#pin(id, shape, [
+        ...targets.map((target): Dependency => ({ table: "service", key: target })),
+        ...this.#endpointsOf(direct),
+      ]);
       await tables[table].set(key, compiled.encode(pinned.requires));
       this.#written.add(id);
     } else if (this.#written.has(id)) {
@@ -212,6 +215,12 @@ export class Broadcaster {
       this.#written.delete(id);
       this.#pinned.delete(id);
     }
+  }
+
+  #endpointsOf(services: readonly string[]): Dependency[] {
+    const { compiler, shards } = this.#options;
+    const written = services.filter((service) => compiler.hasEndpoints(service));
+    return written.flatMap((service) => shards.keys(service)).map((key) => ({ table: "endpoints", key }));
   }
 
   #pin(owner: string, shape: string, dependencies: readonly Dependency[]): Pinned {
@@ -247,7 +256,11 @@ export class Broadcaster {
       .map((key): TouchedKeyInput => ({ table: "service", key, revision }));
     for (const [table, keys] of keysOf(affected)) {
       if (table === "service") continue;
-      for (const key of keys) if (this.#written.has(`${table} ${key}`)) touched.push({ table, key, revision });
+      for (const key of keys) {
+        // A value that the resource did not change keeps the revision that it had.
+        const contains = this.#options.compiler.revisionOf(table, key) >= revision;
+        if (contains && this.#written.has(`${table} ${key}`)) touched.push({ table, key, revision });
+      }
     }
     return touched;
   }

@@ -1,5 +1,5 @@
 import type { Affected } from "./compile/affected.ts";
-import type { CompiledTableName } from "./compile/compiler.ts";
+import type { CompiledTableName } from "./compile/compiled-tables.ts";
 
 /** Keys by table. */
 export type Keys = Record<"service" | CompiledTableName, Set<string>>;

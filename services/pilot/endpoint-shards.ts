@@ -1,7 +1,6 @@
 import { type Clock, errorMessage, fnv1a32 } from "../../shared/base/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
 import { type EndpointInput, EndpointSet } from "../../shared/wire/index.ts";
-import type { RegisteredService } from "./registry.ts";
 
 /**
  * Instances of a service, spread over keys of table `endpoints` so that one instance's coming and going costs its
@@ -26,7 +25,8 @@ export interface EndpointShardsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly table: EndpointTable;
-  service(key: string): RegisteredService | undefined;
+  /** The instances of a service. */
+  endpoints(key: string): readonly EndpointInput[];
   /** The service must be announced with its new number of shards. */
   onGrown(service: string): void;
   /** Between two writes of one shard; default 200 ms. */
@@ -173,7 +173,7 @@ export class EndpointShards {
   #growIfNeeded(service: string, state: ServiceShards): void {
     // One step at a time: not before the last one was announced.
     if (state.wanted !== state.announced) return;
-    const endpoints = this.#options.service(service)?.endpoints ?? [];
+    const endpoints = this.#options.endpoints(service);
     if (
       endpoints.length <= this.#maxPerShard * state.wanted &&
       this.#largest(endpoints, state.wanted) <= this.#maxPerShard
@@ -238,7 +238,7 @@ export class EndpointShards {
 
   #content(service: string, index: number): EndpointInput[] {
     const state = this.#services.get(service);
-    const endpoints = this.#options.service(service)?.endpoints ?? [];
+    const endpoints = this.#options.endpoints(service);
     if (state === undefined) return [];
     const count = index < state.announced ? state.announced : state.wanted;
     return endpoints.filter((endpoint) => fnv1a32(endpoint.instance ?? "") % count === index);

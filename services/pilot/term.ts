@@ -1,11 +1,18 @@
 import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import { type Bus, type StoredValue, TableOwner } from "../../shared/bus/index.ts";
-import { type KindRegistry, type ParsedResource, type Resource, specOf } from "../../shared/model/index.ts";
+import {
+  type KindRegistry,
+  type ParsedResource,
+  type Resource,
+  serviceHost,
+  specOf,
+} from "../../shared/model/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
-import { EndpointSet, GatewayConfig, parseTableKey, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
+import { EndpointSet, parseTableKey, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 import { Broadcaster } from "./broadcaster.ts";
-import { type Activated, type Affected, affected, NOTHING } from "./compile/affected.ts";
-import { Compiler, gatewayShape } from "./compile/compiler.ts";
+import { type Activated, type Affected, affected, merged, NOTHING } from "./compile/affected.ts";
+import type { CompiledTableName } from "./compile/compiled-tables.ts";
+import { Compiler } from "./compile/compiler.ts";
 import {
   type ConfigStore,
   configKey,
@@ -71,17 +78,16 @@ export class Term {
       config: this.#own("config", () => this.#configContent()),
       service: this.#own("service", () => this.#lost()),
       endpoints: this.#own("endpoints", () => this.#lost()),
-      // Nothing is compiled into it: that it is complete tells followers that no other hosts have a meaning.
-      hosts: this.#own("hosts", () => []),
+      hosts: this.#own("hosts", () => this.#lost()),
       gateway: this.#own("gateway", () => this.#lost()),
-      workload: this.#own("workload", () => []),
+      workload: this.#own("workload", () => this.#lost()),
     };
     this.compiler = new Compiler(registry);
     this.#shards = new EndpointShards({
       clock,
       log,
       table: this.#owners.endpoints,
-      service: (key) => registry.service(key),
+      endpoints: (key) => this.compiler.endpoints(key),
       onGrown: (service) => this.broadcaster.changed(affected({ services: [service] })),
     });
     this.broadcaster = new Broadcaster({
@@ -125,12 +131,12 @@ export class Term {
   async #takeOver(): Promise<void> {
     const { config, service, endpoints, hosts, gateway, workload } = this.#owners;
     const { store, registry, log } = this.#options;
-    const [configs, services, endpointSets, gateways] = await Promise.all([
+    const [configs, services, endpointSets, hostTables, gateways, workloads] = await Promise.all([
       config.start(),
       service.start(),
       endpoints.start(),
-      gateway.start(),
       hosts.start(),
+      gateway.start(),
       workload.start(),
     ]);
     const isFirstStart = this.#options.isFirstStart() && configs.size === 0 && services.size === 0;
@@ -139,22 +145,26 @@ export class Term {
     config.markComplete();
     this.#takeOverServices(services);
     this.#takeOverEndpoints(endpointSets);
-    for (const [key, { value }] of gateways) {
-      this.#guarded(`gateway ${key}`, () => {
-        const decoded = GatewayConfig.decode(value);
-        this.compiler.restoreGateway(key, decoded);
-        this.broadcaster.restore("gateway", key, gatewayShape(decoded), decoded.requires);
-      });
+    for (const [table, values] of [
+      ["hosts", hostTables],
+      ["gateway", gateways],
+      ["workload", workloads],
+    ] as const) {
+      for (const [key, { value }] of values) this.#guarded(`${table} ${key}`, () => this.#restore(table, key, value));
+    }
+    for (const { key } of registry.services()) {
+      this.#guarded(`service ${key}`, () => this.#changed(this.compiler.serviceChanged(key, true)));
     }
     this.#compileAll();
     this.#stops.push(
       store.onAccepted((key, version) => this.#accepted(key, version)),
       registry.onChange((change) => this.#registryChanged(change)),
     );
-    for (const { key } of registry.services()) {
-      this.#guarded(`service ${key}`, () => this.#shards.touchAll(key));
-      this.broadcaster.changed(affected({ services: [key] }));
+    for (const { key } of this.compiler.services.services()) {
+      if (this.compiler.hasEndpoints(key)) this.#guarded(`service ${key}`, () => this.#shards.touchAll(key));
     }
+    // Also those for which there is no reason any more.
+    this.broadcaster.changed(merged(this.compiler.allKeys(), affected({ services: [...services.keys()] })));
     await this.broadcaster.begin();
     const complete = () => {
       for (const owner of [service, endpoints, hosts, gateway, workload]) owner.markComplete();
@@ -191,8 +201,11 @@ export class Term {
         const config = ServiceConfig.decode(value);
         this.compiler.restoreService(key, config);
         this.broadcaster.restoreService(key, config);
-        this.#shards.restore(key, config.endpointShards);
-        this.#options.registry.seedService(config.namespace, config.name, config.ports, config.serviceAccounts);
+        if (config.endpointShards > 0) this.#shards.restore(key, config.endpointShards);
+        const { namespace, name, host, ports, serviceAccounts } = config;
+        // What configuration names is no registered service: nobody who serves it has an identity in the mesh.
+        if (host !== serviceHost({ namespace, service: name }) || serviceAccounts.length === 0) return;
+        this.#options.registry.seedService(namespace, name, ports, serviceAccounts);
       });
     }
   }
@@ -202,10 +215,19 @@ export class Term {
       this.#guarded(`endpoints ${key}`, () => {
         const [namespace = "", name = ""] = parseTableKey(key);
         for (const endpoint of EndpointSet.decode(value).endpoints) {
-          this.#options.registry.seedEndpoint(namespace, name, endpoint);
+          // Those that configuration names have no identity, or have registered as another service.
+          if (endpoint.principal !== "" && endpoint.service === "")
+            this.#options.registry.seedEndpoint(namespace, name, endpoint);
         }
       });
     }
+  }
+
+  #restore(table: CompiledTableName, key: string, value: Uint8Array): void {
+    const { shape, requires } = this.compiler.restore(table, key, value);
+    this.broadcaster.restore(table, key, shape, requires);
+    const [namespace = "", name = ""] = parseTableKey(key);
+    if (table === "gateway") this.#options.registry.seedGateway(namespace, name);
   }
 
   #compileAll(): void {
@@ -223,6 +245,7 @@ export class Term {
     this.#guarded(`config ${key}`, () => {
       const revision = versionNumber(version);
       const affected = isTombstone(version) ? this.compiler.remove(ruleNameOfKey(key), revision) : this.#put(version);
+      this.#touchEndpoints(affected);
       this.broadcaster.configChanged(key, revision, affected);
       this.#activated(affected);
     });
@@ -237,14 +260,21 @@ export class Term {
 
   #registryChanged({ service, shape, instances }: RegistryChange): void {
     this.#guarded(`service ${service}`, () => {
-      if (this.#options.registry.has(service)) this.#shards.touch(service, instances);
+      if (this.compiler.hasEndpoints(service)) this.#shards.touch(service, instances);
       this.#changed(this.compiler.serviceChanged(service, shape));
     });
   }
 
   #changed(affected: Affected): void {
+    this.#touchEndpoints(affected);
     this.#activated(affected);
     this.broadcaster.changed(affected);
+  }
+
+  #touchEndpoints({ endpoints = [] }: Affected): void {
+    for (const { service, instances } of endpoints) {
+      if (this.compiler.hasEndpoints(service)) this.#shards.touch(service, instances);
+    }
   }
 
   /** Rules that waited are in force now: whoever asks for them learns where. */
@@ -271,10 +301,7 @@ export class Term {
 
   /** A bucket was made anew: positions in it mean nothing any more, so all that requires them is written again. */
   #lost(): Iterable<readonly [string, Uint8Array]> {
-    const services = [...this.#options.registry.services()].map(({ key }) => key);
-    this.#stops.push(
-      this.#options.clock.after(RECOVERY_MS, () => this.broadcaster.changed({ ...this.compiler.allKeys(), services })),
-    );
+    this.#stops.push(this.#options.clock.after(RECOVERY_MS, () => this.broadcaster.changed(this.compiler.allKeys())));
     return [];
   }
 

@@ -1,5 +1,5 @@
-import { ORIGINAL_PATH } from "./route/rewrite.ts";
-import { addressText } from "./stream/addresses.ts";
+import { customLine } from "./access-log-custom.ts";
+import { askedPath, PROTOCOL, startTime, upstreamLocalAddress } from "./access-log-facts.ts";
 import type { RequestRecord } from "./stream/record.ts";
 
 export type AccessLogFormat = "json" | "text";
@@ -8,7 +8,12 @@ export type AccessLogFormat = "json" | "text";
 export type FormatLine = (record: RequestRecord) => string;
 
 /** Istio's two default forms; what a request does not have is `-`. */
-export const FORMATS: Readonly<Record<AccessLogFormat, FormatLine>> = { json: jsonLine, text: textLine };
+const DEFAULTS: Readonly<Record<AccessLogFormat, FormatLine>> = { json: jsonLine, text: textLine };
+
+/** `format`: Envoy's operators, in an object for `json`; "": the default of that encoding. Throws on what it cannot read. */
+export function formatLine(encoding: AccessLogFormat, format = ""): FormatLine {
+  return format === "" ? DEFAULTS[encoding] : customLine(encoding, format);
+}
 
 /** The fields of Istio's JSON form, and then what a mesh wants besides: which side this is, and who was at the other. */
 function jsonLine(record: RequestRecord): string {
@@ -70,21 +75,6 @@ function textLine(record: RequestRecord): string {
     record.route || "-",
   ];
   return `[${startTime(record)}] ${[request, ...answer, ...amounts, ...caller, ...way].join(" ")}\n`;
-}
-
-const PROTOCOL = "HTTP/1.1";
-
-function startTime(record: RequestRecord): string {
-  return new Date(record.startedMs).toISOString();
-}
-
-/** As the caller wrote it, whatever was forwarded. */
-function askedPath({ head }: RequestRecord): string {
-  return head.headers.get(ORIGINAL_PATH) ?? head.path;
-}
-
-function upstreamLocalAddress({ upstreamSocket: socket }: RequestRecord): string {
-  return addressText(socket?.localAddress, socket?.localPort) || "-";
 }
 
 function serviceTime(record: RequestRecord): string {

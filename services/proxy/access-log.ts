@@ -1,11 +1,14 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type Clock, errorMessage } from "../../shared/base/index.ts";
-import { type AccessLogFormat, FORMATS, type FormatLine } from "./access-log-format.ts";
+import type { FormatLine } from "./access-log-format.ts";
 import type { RequestRecord } from "./stream/record.ts";
 
 /** Lines wait at most this long or this much before they are written (Envoy: 1 s, 64 KiB). */
 const FLUSH_MS = 1_000;
 const FLUSH_CHARS = 64 * 1024;
+
+/** Open already. A socket could not be opened again, and a file would be written at two places. */
+const STANDARD: Readonly<Record<string, number>> = { stdout: 1, "/dev/stdout": 1, stderr: 2, "/dev/stderr": 2 };
 
 /**
  * One line a request. Buffered: a system call a request would cost more than the rest of the log. A log that cannot be
@@ -20,11 +23,12 @@ export class AccessLog {
   #buffer = "";
   #failing = false;
 
-  /** `target`: a file, or `stderr`. */
-  constructor(target: string, format: AccessLogFormat, clock: Clock) {
-    this.#ownsFd = target !== "stderr";
-    this.#fd = this.#ownsFd ? openSync(target, "a", 0o600) : 2;
-    this.#format = FORMATS[format];
+  /** `target`: a file, `stdout` or `stderr`. Throws when it cannot be opened. */
+  constructor(target: string, format: FormatLine, clock: Clock) {
+    const standard = STANDARD[target];
+    this.#ownsFd = standard === undefined;
+    this.#fd = standard ?? openSync(target, "a", 0o600);
+    this.#format = format;
     this.#stopTimer = clock.every(FLUSH_MS, () => this.flush());
   }
 

@@ -2,9 +2,11 @@ import { type App, type AppPorts, type Clock, systemClock, VERSION } from "../..
 import { type Bus, EventLoopWatchdog, openBus } from "../../shared/bus/index.ts";
 import { createLogger, Metrics } from "../../shared/obs/index.ts";
 import { type ProxyIdentity, Subjects } from "../../shared/wire/index.ts";
+import type { AdminActions } from "./admin/actions.ts";
 import { serveDebug } from "./admin/debug.ts";
 import { StatsPage } from "./admin/stats-page.ts";
 import { AdminSurface } from "./admin/surface.ts";
+import { serveTap } from "./admin/tap.ts";
 import { type ServerState, Views } from "./admin/views.ts";
 import type { ProxyConfig } from "./config.ts";
 import { Drain } from "./drain.ts";
@@ -189,15 +191,18 @@ class ProxyApp implements App {
       state: () => this.#serverState,
       certificate: () => this.#certificates.current,
     });
-    const surface = new AdminSurface(views, {
+    const actions: AdminActions = {
       setLogLevel: (level) => this.#logLevel.set(level),
       failHealthCheck: (failed) => this.#health.overrule(failed),
       drainListeners: (options) => void this.#drainListeners(options),
       quit: () => process.kill(process.pid, "SIGTERM"),
-    });
-    const debug = serveDebug(this.#bus, this.#identity, views);
+    };
+    const surface = new AdminSurface(views, actions);
+    const tap = serveTap(this.#bus, this.#identity, this.#plane, this.#clock);
+    const debug = serveDebug(this.#bus, this.#identity, views, actions);
     this.#closers.push(
       () => debug.close(),
+      () => tap.close(),
       () => surface.close(),
     );
     return surface.listen(this.#config);

@@ -25,7 +25,16 @@ export interface WorkloadPort {
   readonly port: number;
 }
 
+/** A port of a gateway beside 80. */
+export interface GatewayPortSetting {
+  /** As Gateway resources name it. */
+  readonly number: number;
+  /** Where it listens. */
+  readonly port: number;
+}
+
 const MAX_WORKERS = 64;
+const MAX_PORT = 65_535;
 
 const PORT_ENTRY = /^(\d{1,5}):(http)=([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/;
 
@@ -40,6 +49,25 @@ function parsePorts(raw: string): readonly WorkloadPort[] {
     const address = (match[3] ?? "").replace(/^\[|\]$/g, "");
     return { number: Number(match[1]), protocol: "http", address, port: Number(match[4]) };
   });
+}
+
+const GATEWAY_PORT_ENTRY = /^(\d{1,5})(?:=(\d{1,5}))?$/;
+
+function parseGatewayPorts(raw: string): readonly GatewayPortSetting[] {
+  const ports = raw.split(",").map((entry) => {
+    const [, number, port = number] = GATEWAY_PORT_ENTRY.exec(entry.trim()) ?? [];
+    const parsed = { number: Number(number), port: Number(port) };
+    if (!(parsed.number >= 1 && parsed.number <= MAX_PORT && parsed.port <= MAX_PORT)) {
+      throw new Error(
+        `has ${JSON.stringify(entry)}; use <port of the gateway>[=<port to listen on>], such as 8081 or 8443=18443`,
+      );
+    }
+    if (parsed.number === 80) throw new Error("has 80; GATEWAY_PORT says where that one listens");
+    return parsed;
+  });
+  const twice = ports.find(({ number }, i) => ports.findIndex((other) => other.number === number) !== i);
+  if (twice !== undefined) throw new Error(`has ${twice.number} twice; name each port once`);
+  return ports;
 }
 
 function parseTraceFormats(raw: string): readonly TraceFormatName[] {
@@ -61,7 +89,7 @@ export const PROXY_SETTINGS = {
   mode: oneOf(["sidecar", "gateway"], {
     env: "PROXY_MODE",
     default: "sidecar",
-    doc: "`gateway` takes requests from outside by IngressRules.",
+    doc: "`gateway` takes requests from outside, by Gateway resources and IngressRules.",
   }),
   concurrency: integer({
     env: "CONCURRENCY",
@@ -135,8 +163,22 @@ export const PROXY_SETTINGS = {
   outboundHost: text({ env: "OUTBOUND_HOST", default: "127.0.0.1", doc: "Address of the outbound listener." }),
   inboundPort: port({ env: "INBOUND_PORT", default: 15006, doc: "Mutual-TLS port for other proxies." }),
   inboundHost: text({ env: "INBOUND_HOST", default: "0.0.0.0", doc: "Address of the inbound listener." }),
-  gatewayPort: port({ env: "GATEWAY_PORT", default: 8080, doc: "Port of the gateway's plain HTTP listener." }),
-  gatewayHost: text({ env: "GATEWAY_HOST", default: "0.0.0.0", doc: "Address of the gateway's listener." }),
+  gatewayPort: port({
+    env: "GATEWAY_PORT",
+    default: 8080,
+    doc: "Where a gateway listens for plain HTTP: to Gateway resources this is its port 80.",
+  }),
+  gatewayPorts: custom(
+    "ports",
+    {
+      env: "GATEWAY_PORTS",
+      default: [],
+      doc: "Further ports of a gateway, as Gateway resources name them, comma-separated: `8081`, or `8443=18443` to listen on another one.",
+    },
+    parseGatewayPorts,
+    (ports) => ports.map(({ number, port }) => (number === port ? `${number}` : `${number}=${port}`)).join(","),
+  ),
+  gatewayHost: text({ env: "GATEWAY_HOST", default: "0.0.0.0", doc: "Address of a gateway's listeners." }),
   adminPort: port({ env: "ADMIN_PORT", default: 15000, doc: "Loopback port of the admin API." }),
   healthPort: port({ env: "HEALTH_PORT", default: 15021, doc: "Port of /healthz/ready." }),
   metricsPort: port({ env: "METRICS_PORT", default: 15090, doc: "Port of /stats/prometheus." }),

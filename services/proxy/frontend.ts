@@ -7,7 +7,9 @@ import type { IdentityMaterial } from "./identity/material.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Directory } from "./mesh/directory.ts";
 import type { Overload } from "./overload.ts";
+import type { RouteConfigView } from "./plane/route-views.ts";
 import type { PolicyGate } from "./policy/gate.ts";
+import type { RuntimeSettings } from "./runtime-settings.ts";
 import type { Share } from "./share.ts";
 import type { Peer, RequestRecord } from "./stream/record.ts";
 import type { Tracer } from "./trace/tracer.ts";
@@ -22,7 +24,8 @@ export interface FrontendParts {
   readonly connector: Connector;
   readonly gate: PolicyGate;
   readonly overload: Overload;
-  readonly tracer: Tracer | undefined;
+  readonly tracer: Tracer;
+  readonly settings: Pick<RuntimeSettings, "current">;
   readonly listeners: Listeners;
   readonly clock: Clock;
   /** Of the limits. */
@@ -40,6 +43,8 @@ export interface Frontend {
   listen(): Promise<Record<string, number>>;
   /** Of the application's own ports. */
   readonly applications: Iterable<Cluster>;
+  /** Beside those of services. */
+  readonly routes: readonly RouteConfigView[];
   /** The certificate has changed. */
   renew(material: IdentityMaterial): void;
   /** The listeners are closed by then. */

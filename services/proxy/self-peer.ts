@@ -1,7 +1,8 @@
 import { networkInterfaces } from "node:os";
 import { serviceHost } from "../../shared/model/index.ts";
 import type { ProxyConfig } from "./config.ts";
-import { GATEWAY_PORT } from "./gateway/gateway-table.ts";
+import { GATEWAY_PORT } from "./gateway/gateway-routes.ts";
+import { gatewayListenerName } from "./gateway/listener-name.ts";
 import type { RegistrationContent } from "./registration.ts";
 import type { Peer } from "./stream/record.ts";
 
@@ -24,19 +25,21 @@ export function selfPeer(config: ProxyConfig): Peer {
 
 /** The same, as the registry is told it. `bound`: name -> port that is listened on. */
 export function registrationOf(
-  { labels, mode, ports, locality, weight }: ProxyConfig,
+  { labels, mode, ports, gatewayPorts, locality, weight }: ProxyConfig,
   self: Peer,
   bound: Readonly<Record<string, number>>,
   version: string,
 ): RegistrationContent {
   const isGateway = mode === "gateway";
-  const declared = isGateway ? [{ number: GATEWAY_PORT, protocol: "http" }] : ports;
-  const addressPort = (isGateway ? bound["gateway"] : bound["inbound"]) ?? 0;
+  const declared = isGateway
+    ? [GATEWAY_PORT, ...gatewayPorts.map(({ number }) => number)].map((number) => ({ number, protocol: "http" }))
+    : ports;
+  const addressPort = (number: number): number => bound[isGateway ? gatewayListenerName(number) : "inbound"] ?? 0;
   return {
     workload: self.workload,
     labels: { ...labels },
     address: self.ip,
-    ports: declared.map(({ number, protocol }) => ({ number, protocol, addressPort })),
+    ports: declared.map(({ number, protocol }) => ({ number, protocol, addressPort: addressPort(number) })),
     plaintext: isGateway,
     version,
     locality,

@@ -14,6 +14,8 @@ import { GRPC_HEALTH, HTTP1 } from "./tls/protocols.ts";
 
 /** A workload's proxy: one port for its application's own requests, one for those of other proxies. */
 export class Sidecar implements Frontend {
+  /** All are of services. */
+  readonly routes = [];
   readonly #parts: FrontendParts;
   readonly #applications: Applications;
   readonly #passthrough: Passthrough;
@@ -87,12 +89,12 @@ export class Sidecar implements Frontend {
   }
 
   #outboundStack() {
-    const { config, directory, overload, tracer, clock, share, sinks, logSinks } = this.#parts;
+    const { config, directory, overload, tracer, settings, clock, share, sinks, logSinks } = this.#parts;
     return outboundStack({
       namespace: config.namespace,
       directory,
       hosts: this.#hosts,
-      policy: config.outboundPolicy,
+      rules: () => settings.current,
       passthrough: this.#passthrough,
       overload,
       tracer,

@@ -1,5 +1,5 @@
 /** Envoy's bounds, for milliseconds and for bytes. */
-const BOUNDS: readonly number[] = [
+export const STATS_BOUNDS: readonly number[] = [
   0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
   3_600_000,
 ];
@@ -13,12 +13,12 @@ export interface HistogramFigures {
 
 /** Counts of values by size. */
 export class StatsHistogram {
-  readonly #counts = new Float64Array(BOUNDS.length + 1);
+  readonly #counts = new Float64Array(STATS_BOUNDS.length + 1);
   #sum = 0;
 
   observe(value: number): void {
     let i = 0;
-    while (i < BOUNDS.length && value > (BOUNDS[i] as number)) i++;
+    while (i < STATS_BOUNDS.length && value > (STATS_BOUNDS[i] as number)) i++;
     (this.#counts[i] as number)++;
     this.#sum += value;
   }
@@ -36,11 +36,11 @@ export class StatsHistogram {
   lines(name: string, labels: string): string {
     let total = 0;
     let text = "";
-    for (let i = 0; i < BOUNDS.length; i++) {
+    for (let i = 0; i < STATS_BOUNDS.length; i++) {
       total += this.#counts[i] ?? 0;
-      text += `${name}_bucket{${labels},le="${BOUNDS[i]}"} ${total}\n`;
+      text += `${name}_bucket{${labels},le="${STATS_BOUNDS[i]}"} ${total}\n`;
     }
-    total += this.#counts[BOUNDS.length] ?? 0;
+    total += this.#counts[STATS_BOUNDS.length] ?? 0;
     return `${text}${name}_bucket{${labels},le="+Inf"} ${total}\n${name}_sum{${labels}} ${this.#sum}\n${name}_count{${labels}} ${total}\n`;
   }
 }

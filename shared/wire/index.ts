@@ -54,3 +54,13 @@ export {
   WORKLOAD_TABLES,
   type WorkloadIdentity,
 } from "./subjects.ts";
+export type {
+  TapAnswer,
+  TapFilter,
+  TapParty,
+  TapPeer,
+  TapReporter,
+  TapRequest,
+  TapRow,
+} from "./tap-requests.ts";
+export type { TrafficParty, TrafficSeries, TrafficView } from "./traffic-view.ts";

@@ -163,6 +163,7 @@ export function workloadUser(subjects: Subjects, workload: WorkloadUser): BusUse
       subjects.head("*"),
       `${prefix}.sync.>`,
       `${prefix}.proxy.debug.${own}.*`,
+      `${prefix}.proxy.tap.${own}.*`,
     ],
   };
 }
@@ -185,6 +186,7 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
       subjects.mixerCheck(),
       subjects.mixerReport(),
       `${prefix}.proxy.debug.>`,
+      `${prefix}.proxy.tap.>`,
     ],
     subscribe: [
       `${inbox}.>`,
@@ -232,6 +234,7 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
     { kind: "service", subject: subjects.mixerCheck(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: subjects.mixerReport(), from: "MESH", to: ["OPS"] },
     { kind: "service", subject: `${prefix}.proxy.debug.>`, from: "MESH", to: ["OPS"] },
+    { kind: "service", subject: `${prefix}.proxy.tap.>`, from: "MESH", to: ["OPS"] },
     { kind: "service", subject: subjects.registryList(), from: "MESH", to: ["OPS"] },
   ];
   for (const verb of ["apply", "delete", "get", "list", "history", "rollback", "pending"] as const) {

@@ -249,6 +249,10 @@ export class Subjects {
     return this.#proxySubject("proxy.debug", identity);
   }
 
+  proxyTap(identity: ProxyIdentity): string {
+    return this.#proxySubject("proxy.tap", identity);
+  }
+
   caSign(identity: WorkloadIdentity): string {
     return `${this.prefix}.ca.sign.${tableKey(identity.namespace, identity.serviceAccount)}`;
   }

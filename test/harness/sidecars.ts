@@ -29,6 +29,8 @@ export interface Answer {
 
 export interface SidecarOptions {
   readonly service: string;
+  /** Default `default`. */
+  readonly namespace?: string;
   readonly instance?: string;
   /** Settings by the names of their environment variables. */
   readonly env?: Readonly<Record<string, string>>;
@@ -124,7 +126,7 @@ export class SidecarMesh {
 
   async startTables(): Promise<void> {
     const [pilot, mixer] = [await this.nats.connectStore("pilot"), await this.nats.connectStore("mixer")];
-    for (const table of ["service", "endpoints", "hosts", "gateway", "plan"] as const) {
+    for (const table of ["service", "endpoints", "hosts", "gateway", "workload", "plan"] as const) {
       const bus = table === "plan" ? mixer : pilot;
       const owner = new TableOwner({ bus, table, clock: systemClock, log: silentLog, onConflict: () => undefined });
       await owner.start();
@@ -191,15 +193,15 @@ export class SidecarMesh {
   }
 
   /** What a sidecar is started with. */
-  settings({ service, instance = `${service}-1`, env }: SidecarOptions): Record<string, string> {
+  settings({ service, namespace = "default", instance = `${service}-1`, env }: SidecarOptions): Record<string, string> {
     return {
-      ...this.#login(workloadUserName({ namespace: "default", serviceAccount: service, service })),
-      MESH_NAMESPACE: "default",
+      ...this.#login(workloadUserName({ namespace, serviceAccount: service, service })),
+      MESH_NAMESPACE: namespace,
       MESH_SERVICE_ACCOUNT: service,
       MESH_SERVICE: service,
       MESH_INSTANCE: instance,
       MESH_LABELS: `app=${service},version=v1`,
-      LATEEN_DATA_DIR: join(this.folder, instance),
+      LATEEN_DATA_DIR: join(this.folder, `${namespace}-${instance}`),
       LOG_LEVEL: "error",
       OUTBOUND_PORT: "0",
       INBOUND_PORT: "0",

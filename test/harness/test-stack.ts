@@ -108,7 +108,7 @@ export class TestStack {
       namespace: self.namespace,
       directory: { lookup: () => ({ state: "present", snapshot: this.#snapshot }) } as unknown as Directory,
       hosts: { table: () => new HostTable() },
-      policy: "REGISTRY_ONLY",
+      rules: () => ({ outboundPolicy: "REGISTRY_ONLY", scope: undefined }),
       passthrough: this.#passthrough,
       overload: { active: false },
       clock,

@@ -120,7 +120,7 @@ before(async () => {
     namespace: "default",
     directory,
     hosts: { table: () => new HostTable() },
-    policy: "REGISTRY_ONLY",
+    rules: () => ({ outboundPolicy: "REGISTRY_ONLY", scope: undefined }),
     passthrough,
     overload: { active: false },
     clock: systemClock,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { describe, test } from "node:test";
 import { createSecureContext } from "node:tls";
@@ -11,6 +12,10 @@ import { eventually } from "../harness/index.ts";
 import { proxyFixture } from "../harness/proxy-fixture.ts";
 
 const { proxy, application, backend, client, cleanUp } = proxyFixture();
+
+/** Of a socket without unacknowledged data, in /proc/net/tcp. */
+const KEEPALIVE_TIMER = "02";
+const NO_TIMER = "00";
 
 describe("circuit breaking", () => {
   const held: ServerResponse[] = [];
@@ -81,6 +86,36 @@ describe("circuit breaking", () => {
     await eventually(() => caller.cluster.breaker.connections === 0);
   });
 
+  test("ends a connection after its longest time: idle ones at once, one with a request after that", async () => {
+    const app = await application();
+    const held: ServerResponse[] = [];
+    app.respond = ({ url }, response) => (url === "/held" ? void held.push(response) : { body: "ok" });
+    const caller = await proxy({ instances: [app.port], policy: { circuitBreaker: { maxConnectionDurationMs: 300 } } });
+    await caller.call();
+    const slow = caller.call("/held");
+    await eventually(() => held.length === 1);
+    await caller.call();
+    assert.deepEqual([app.connections, caller.cluster.breaker.connections], [2, 2]);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    caller.cluster.sweep(Date.now());
+    await eventually(() => caller.cluster.breaker.connections === 1);
+    held[0]?.end("late");
+    assert.equal((await slow).body, "late");
+    await eventually(() => caller.cluster.breaker.connections === 0);
+  });
+
+  test("has the system ask for a silent other end where it says so", async () => {
+    const app = await application();
+    for (const [tcpKeepaliveMs, timer] of [
+      [30_000, KEEPALIVE_TIMER],
+      [0, NO_TIMER],
+    ] as const) {
+      const caller = await proxy({ instances: [app.port], policy: { circuitBreaker: { tcpKeepaliveMs } } });
+      await caller.call();
+      assert.equal(await timerOf(caller.last?.upstreamSocket?.localPort ?? 0, app.port), timer);
+    }
+  });
+
   test("gives a connection its own time to come about", async () => {
     // It accepts, and never says a word of TLS.
     const silent = await backend(() => undefined);
@@ -103,3 +138,13 @@ describe("circuit breaking", () => {
     assert.equal(breaker.connections, 0);
   });
 });
+
+/** The kernel's timer of the connection from one loopback port to another. */
+async function timerOf(localPort: number, remotePort: number): Promise<string | undefined> {
+  const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, "0");
+  const lines = (await readFile("/proc/net/tcp", "utf8")).split("\n").map((line) => line.trim().split(/\s+/));
+  const line = lines.find(
+    ([, local = "", remote = ""]) => local.endsWith(`:${hex(localPort)}`) && remote.endsWith(`:${hex(remotePort)}`),
+  );
+  return line?.[5]?.split(":")[0];
+}

@@ -27,6 +27,8 @@ function routesOf(spec: JsonObject): readonly RouteInput[] {
   const compiler = new Compiler({
     has: () => true,
     keys: () => [tableKey("default", "reviews")],
+    namespaces: () => ["default"],
+    servicesOf: () => [],
     carries: () => true,
     service: () => ({
       namespace: "default",

@@ -6,13 +6,11 @@ import {
   formatAge,
   palette,
   renderApplyResult,
-  renderProxyStatus,
   renderResources,
   renderTable,
   renderTelemetry,
 } from "../../cli/render.ts";
 import type { Resource } from "../../shared/model/index.ts";
-import type { ProxyStatus } from "../../shared/wire/index.ts";
 
 const PLAIN = { dryRun: false, colours: palette(false) };
 
@@ -117,44 +115,6 @@ test("resources come out as a table, as YAML that reads back the same, and as JS
   assert.deepEqual(JSON.parse(renderResources(resource, "json")), resource);
   assert.deepEqual(JSON.parse(renderResources([resource], "json")), { items: [resource] }, "a list of one is a list");
   assert.equal(renderResources([], "short"), "No resources found.");
-});
-
-function status(
-  instance: string,
-  fields: { sequence?: number; seenSequence?: number; rejected?: string; draining?: boolean } = {},
-): ProxyStatus {
-  const { sequence = 5, seenSequence = sequence, rejected = "", draining = false } = fields;
-  const applied = [
-    { table: "service", key: "default.reviews", epoch: 1, sequence, revision: 9, appliedMs: 0, rejected, seenSequence },
-  ];
-  return {
-    namespace: "default",
-    service: "reviews",
-    instance,
-    workload: "reviews-v1",
-    version: "0.1.0",
-    startedMs: 0,
-    applied,
-    draining,
-  } as ProxyStatus;
-}
-
-test("a proxy is behind when another has a newer value, and refusing when it says so", () => {
-  const lines = renderProxyStatus(
-    [
-      status("b", { sequence: 4 }),
-      status("a"),
-      status("c", { rejected: "bad bytes" }),
-      status("d", { draining: true }),
-    ],
-    90_000,
-  ).split("\n");
-  assert.match(lines[1] ?? "", /^default\/a +reviews +reviews-v1 +SYNCED +1\/1 +9 +0\.1\.0 +90s$/);
-  assert.match(lines[2] ?? "", /^default\/b .* BEHIND +0\/1/);
-  assert.match(lines[3] ?? "", /^default\/c .* REFUSING/);
-  assert.match(lines[4] ?? "", /^default\/d .* DRAINING/);
-  assert.equal(lines.at(-1), "default/c: service default.reviews: bad bytes");
-  assert.equal(renderProxyStatus([], 0), "No proxies found.");
 });
 
 test("a metric row is one line, and an unknown shape is shown as it is", () => {

@@ -58,6 +58,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
   proxyStatus: [subjects.proxyStatus(ofProxy)],
   allProxyStatus: [subjects.allProxyStatus()],
   proxyDebug: [subjects.proxyDebug(ofProxy)],
+  proxyTap: [subjects.proxyTap(ofProxy)],
   caSign: [subjects.caSign(workload)],
   allCaSign: [subjects.allCaSign()],
   telemetry: (["metric", "log"] as const).map((each) => subjects.telemetry(each, namespace, service)),

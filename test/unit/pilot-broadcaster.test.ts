@@ -56,7 +56,7 @@ class Fixture {
     clock: this.clock,
     log: silentLog,
     table: this.tables.endpoints,
-    service: (key) => this.registry.service(key),
+    endpoints: (key) => this.compiler.endpoints(key),
     onGrown: () => undefined,
   });
   readonly broadcaster = new Broadcaster({

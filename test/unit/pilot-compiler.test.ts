@@ -22,6 +22,18 @@ class Services {
     return this.instances.keys();
   }
 
+  namespaces(): Iterable<string> {
+    return this.instances.size === 0 ? [] : ["default"];
+  }
+
+  *servicesOf(namespace: string) {
+    if (namespace !== "default") return;
+    for (const key of this.keys()) {
+      const service = this.service(key);
+      if (service !== undefined) yield service;
+    }
+  }
+
   has(key: string): boolean {
     return this.instances.has(key);
   }
@@ -87,6 +99,7 @@ describe("route rules", () => {
         rule: "default",
         destinations: [{ destination: { namespace: "default", service: "reviews" }, weight: 100 }],
         timeout: { timeoutMs: 15_000 },
+        websocketUpgrade: true,
       },
     ]);
   });

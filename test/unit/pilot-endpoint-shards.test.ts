@@ -32,15 +32,7 @@ class Fixture {
         },
         remove: async (key) => this.table.delete(key),
       },
-      service: () => ({
-        key: SERVICE,
-        namespace: "default",
-        name: "reviews",
-        ports: [],
-        principals: [],
-        gateway: false,
-        endpoints: this.instances.map((instance) => ({ instance })),
-      }),
+      endpoints: () => this.instances.map((instance) => ({ instance })),
       onGrown: (service) => this.grown.push(service),
     });
   }

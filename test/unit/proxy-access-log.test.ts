@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { AccessLog } from "../../services/proxy/access-log.ts";
+import { formatLine } from "../../services/proxy/access-log-format.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { FakeClock } from "../harness/index.ts";
@@ -21,7 +22,7 @@ describe("the access log", () => {
     const clock = new FakeClock();
     const file = join(folder, "buffered.log");
     const lines = (): number => readFileSync(file, "utf8").split("\n").length - 1;
-    const log = new AccessLog(file, "json", clock);
+    const log = new AccessLog(file, formatLine("json"), clock);
     log.write(record("/1"));
     clock.advance(999);
     assert.equal(lines(), 0);
@@ -39,7 +40,7 @@ describe("the access log", () => {
 
   test("that cannot be written costs its lines and nothing else, and says so once", async () => {
     const clock = new FakeClock();
-    const log = new AccessLog("/dev/full", "text", clock);
+    const log = new AccessLog("/dev/full", formatLine("text"), clock);
     const warnings: string[] = [];
     const onWarning = ({ message }: Error): void => void warnings.push(message);
     process.on("warning", onWarning);

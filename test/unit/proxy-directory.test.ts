@@ -1,56 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { Connector } from "../../services/proxy/cluster/connector.ts";
-import { Directory } from "../../services/proxy/mesh/directory.ts";
-import { UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
-import type { WorkerNotice } from "../../services/proxy/workers/messages.ts";
-import { RelayedTables } from "../../services/proxy/workers/relayed-table.ts";
-import { EndpointSet, type Input, ServiceConfig } from "../../shared/wire/index.ts";
-import { FakeClock, silentLog } from "../harness/index.ts";
+import type { Input, ServiceConfig } from "../../shared/wire/index.ts";
+import { ToldDirectory } from "../harness/told-directory.ts";
 
 type Config = Input<typeof ServiceConfig>;
-
-/** A directory whose tables are told by hand. */
-class ToldDirectory {
-  readonly told: WorkerNotice[] = [];
-  readonly #relayed: RelayedTables;
-  readonly tables;
-  readonly directory: Directory;
-
-  constructor(namespace = "default") {
-    const clock = new FakeClock();
-    const self = { ...UNKNOWN_PEER, namespace };
-    this.#relayed = new RelayedTables((notice) => this.told.push(notice), clock, silentLog);
-    this.tables = this.#relayed.tables;
-    const connector = new Connector({
-      connectTimeoutMs: 100,
-      self,
-      identity: () => undefined,
-      verify: () => ({ error: "not used" }),
-    });
-    const { service: services, endpoints } = this.tables;
-    this.directory = new Directory({ self, services, endpoints, connector, clock });
-  }
-
-  get followed(): string[] {
-    return this.told.flatMap((notice) => (notice.type === "follow" ? [notice.key] : []));
-  }
-
-  write(name: string, sequence: number, config: Config): void {
-    this.#update(`default.${name}`, sequence, ServiceConfig.encode({ namespace: "default", name, ...config }));
-  }
-
-  writeShard(name: string, shard: number, sequence: number): void {
-    this.#update(`default.${name}.${shard}`, sequence, EndpointSet.encode({}));
-  }
-
-  #update(key: string, sequence: number, value: Uint8Array): void {
-    for (const notice of this.told) {
-      if (notice.type !== "follow" || notice.key !== key) continue;
-      this.#relayed.update({ id: notice.id, state: "present", epoch: 1, sequence, value });
-    }
-  }
-}
 
 const route = (rule: string, service: string) => ({
   rule,
@@ -83,7 +36,7 @@ describe("a service with views", () => {
   };
   let told: ToldDirectory;
   const routesIn = (namespace: string) => {
-    told = new ToldDirectory(namespace);
+    told = new ToldDirectory({ namespace });
     const entry = told.directory.entry("default", "api");
     told.write("api", 1, config);
     return () => entry.snapshot?.routes.routes.map(({ rule }) => rule);

@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
-import {
-  compileGatewayRoutes,
-  GATEWAY_PORT,
-  gatewayNames,
-  groupByHost,
-} from "../../services/proxy/gateway/gateway-table.ts";
-import type { ServiceEntry } from "../../services/proxy/mesh/service-entry.ts";
 import { type Caller, isSource } from "../../services/proxy/route/caller.ts";
 import { explainRoutes, matchRoute } from "../../services/proxy/route/matching.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
@@ -15,7 +8,6 @@ import { compileRoutes } from "../../services/proxy/route/service-route.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import {
-  GatewayConfig,
   type HeaderMatchInput,
   type Route,
   type RouteInput,
@@ -228,70 +220,6 @@ test("an explanation says of each rule why it was passed over, chosen or never r
     { rule: "all", outcome: "chosen" },
     { rule: "default", outcome: "not reached", reason: "all comes first" },
   ]);
-});
-
-const productpage = { name: "productpage" } as ServiceEntry;
-
-test("a gateway's routes look at the request from outside: rules for certain callers or other gateways are for nobody", () => {
-  const destination = { namespace: "default", service: "productpage" };
-  const { routes } = GatewayConfig.decode(
-    GatewayConfig.encode({
-      routes: [
-        { rule: "source", match: { source: { namespace: "default", service: "ratings" } }, destination },
-        { rule: "other", match: { gateways: ["istio-system/other"] }, destination },
-        { rule: "port", match: { port: 8080 }, destination },
-        { rule: "beta", match: { queryParameters: [{ name: "beta", present: true }] }, destination },
-        {
-          rule: "mine",
-          match: { gateways: ["istio-system/edge"], headers: [{ name: "uri", prefix: "/a" }] },
-          destination,
-          port: 9080,
-        },
-        { rule: "all", destination },
-      ],
-    }),
-  );
-  const compiled = compileGatewayRoutes(routes, gatewayNames("istio-system", "edge"), () => productpage);
-  assert.deepEqual(
-    compiled.map(({ rule, port }) => [rule, port]),
-    [
-      ["port", undefined],
-      ["beta", undefined],
-      ["mine", 9080],
-      ["all", undefined],
-    ],
-  );
-  const table = new RouteTable(compiled);
-  const chosen = (path: string) => table.match(headOf({ path }), GATEWAY_PORT)?.rule;
-  assert.deepEqual(["/a", "/a?beta", "/b"].map(chosen), ["mine", "beta", "all"]);
-});
-
-test("a gateway takes the routes of the most specific host alone, in their order", () => {
-  const destination = { namespace: "default", service: "productpage" };
-  const onPath = (prefix: string) => ({ headers: [{ name: "uri", prefix }] });
-  const byAuthority = { headers: [{ name: "authority", exact: "plain.example.org" }] };
-  const { routes } = GatewayConfig.decode(
-    GatewayConfig.encode({
-      routes: [
-        { rule: "api-a", hosts: ["api.example.com", "API.example.com."], match: onPath("/a"), destination },
-        { rule: "wild-a", hosts: ["*.example.com"], match: onPath("/a"), destination },
-        { rule: "shared", hosts: ["*.example.com", "api.example.com"], match: onPath("/shared"), destination },
-        { rule: "wild", hosts: ["*.example.com"], destination },
-        { rule: "authority", match: byAuthority, destination },
-        { rule: "everything", match: onPath("/"), destination },
-      ],
-    }),
-  );
-  const hosts = groupByHost(compileGatewayRoutes(routes, gatewayNames("istio-system", "edge"), () => productpage));
-  const chosen = (authority: string, path: string) =>
-    hosts.find(authority)?.match(headOf({ authority, path }), GATEWAY_PORT)?.rule;
-  assert.equal(chosen("api.example.com", "/a"), "api-a");
-  assert.equal(chosen("api.example.com", "/shared"), "shared");
-  assert.equal(chosen("api.example.com", "/b"), undefined, "it never falls back to a less specific host");
-  assert.equal(chosen("www.example.com", "/a"), "wild-a");
-  assert.equal(chosen("www.example.com", "/b"), "wild");
-  assert.equal(chosen("plain.example.org", "/a"), "authority", "routes without hosts are those of *");
-  assert.equal(chosen("other.example.org", "/a"), "everything");
 });
 
 test("a long list of rules gives the same answer as trying them one by one", () => {

@@ -10,7 +10,12 @@ import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
 import { AppliedBoard } from "../../services/proxy/workers/applied-board.ts";
 import { Channel } from "../../services/proxy/workers/channel.ts";
-import { mergedClusters, mergedListeners, mergedServices } from "../../services/proxy/workers/merged-views.ts";
+import {
+  mergedClusters,
+  mergedListeners,
+  mergedRoutes,
+  mergedServices,
+} from "../../services/proxy/workers/merged-views.ts";
 import type { BusAnswer, WorkerNotice } from "../../services/proxy/workers/messages.ts";
 import { RelayedBus } from "../../services/proxy/workers/relayed-bus.ts";
 import { RelayedTables } from "../../services/proxy/workers/relayed-table.ts";
@@ -272,6 +277,7 @@ describe("what several workers show", () => {
     ports: { 9080: 15006 },
     labels: {},
     locality: "",
+    transport: "mutual_tls",
     weight: 1,
     healthy: true,
     health_flags: [],
@@ -281,7 +287,9 @@ describe("what several workers show", () => {
   });
   const cluster = (...host_statuses: HostView[]): ClusterView => ({
     name: "reviews",
+    policy: "",
     load_balancing: "RANDOM",
+    circuit_breakers: { max_connections: 5 },
     host_statuses,
   });
 
@@ -292,7 +300,10 @@ describe("what several workers show", () => {
       [cluster(host("a", failed)), { ...cluster(), name: "ratings" }],
     ]);
     assert.deepEqual(merged, [
-      cluster(host("a", { ...failed, active_requests: 5, connections: 4 }), host("b")),
+      {
+        ...cluster(host("a", { ...failed, active_requests: 5, connections: 4 }), host("b")),
+        circuit_breakers: { max_connections: 10 },
+      },
       { ...cluster(), name: "ratings" },
     ]);
     const listener = (name: string, connections: number) => ({
@@ -315,6 +326,14 @@ describe("what several workers show", () => {
     });
     const merged = mergedServices([[service("a"), service("b", 2)], [service("a", 1)], [service("c", 3)]]);
     assert.deepEqual(merged, [service("a", 1), service("b", 2), service("c", 3)]);
+  });
+
+  test("has of every service the newest routes", () => {
+    const routes = (name: string, revision: number) => ({ name, host: name, ports: {}, revision, routes: [] });
+    assert.deepEqual(mergedRoutes([[routes("a", 1)], [routes("a", 2), routes("b", 1)], [routes("a", 1)]]), [
+      routes("a", 2),
+      routes("b", 1),
+    ]);
   });
 
   const counted = (requests: number): RequestStats => {

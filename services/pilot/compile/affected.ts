@@ -6,6 +6,13 @@ export interface Activated {
   readonly affected: Affected;
 }
 
+/** Instances of a service that configuration names which came, went or changed. */
+export interface ChangedInstances {
+  /** Key in table `service`. */
+  readonly service: string;
+  readonly instances: readonly string[];
+}
+
 /** What has to be compiled again, as keys in tables `service`, `gateway`, `hosts` and `workload`. */
 export interface Affected {
   readonly services: readonly string[];
@@ -20,6 +27,7 @@ export interface Affected {
   readonly ownHosts?: readonly string[];
   /** Resources that came into force by the change; what they affect is part of this too. */
   readonly activated?: readonly Activated[];
+  readonly endpoints?: readonly ChangedInstances[];
 }
 
 export const NOTHING: Affected = { services: [], gateways: [], hosts: [], workloads: [] };
@@ -37,6 +45,7 @@ export function merged(...all: readonly Affected[]): Affected {
   const boundGateways = union((item) => item.boundGateways ?? []);
   const ownHosts = union((item) => item.ownHosts ?? []);
   const activated = all.flatMap((item) => item.activated ?? []);
+  const endpoints = all.flatMap((item) => item.endpoints ?? []);
   const pending = all.find((item) => item.pending !== undefined)?.pending;
   return {
     services: union((item) => item.services),
@@ -47,5 +56,6 @@ export function merged(...all: readonly Affected[]): Affected {
     ...(ownHosts.length > 0 && { ownHosts }),
     ...(pending !== undefined && { pending }),
     ...(activated.length > 0 && { activated }),
+    ...(endpoints.length > 0 && { endpoints }),
   };
 }

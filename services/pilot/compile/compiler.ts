@@ -1,28 +1,31 @@
-import { formatKey, keyOf, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
-import {
-  GatewayConfig,
-  type Input,
-  type RequirementInput,
-  type RouteInput,
-  ServiceConfig,
-} from "../../../shared/wire/index.ts";
+import { formatKey, keyOf, type MeshConfigSpec, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
+import { type EndpointInput, GatewayConfig, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
+import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
 import { type Concern, kindOfRule } from "./concern.ts";
 import { DestinationPolicies } from "./destination-policies.ts";
 import { DestinationRuleConcern } from "./destination-rule-concern.ts";
 import { DestinationRules } from "./destination-rules.ts";
-import { INGRESS_GATEWAY_KEY, IngressRules } from "./ingress-rules.ts";
-import { MeshDefaults } from "./mesh-defaults.ts";
-import { placeOf } from "./places.ts";
+import { Entries } from "./entries.ts";
+import type { RegisteredWorkload } from "./entry-endpoints.ts";
+import type { BoundRoutes } from "./gateway-routes.ts";
+import { Gateways } from "./gateways.ts";
+import { type HostOffer, HostTables } from "./host-tables.ts";
+import { IngressRules } from "./ingress-rules.ts";
+import type { MeshDefaults } from "./mesh-defaults.ts";
+import { MeshServices } from "./mesh-services.ts";
+import { withOrigination } from "./origination.ts";
 import { Revisions } from "./revisions.ts";
 import { RouteRules } from "./route-rules.ts";
+import { ServiceEntries } from "./service-entries.ts";
 import { compilePolicies } from "./service-policies.ts";
 import { ServiceRouteCompiler } from "./service-routes.ts";
-import { hostOfKey, type RegisteredServices, registeredSource, ServiceCatalog } from "./services.ts";
+import { hostOfKey, type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
 import { SubsetMemory } from "./subset-memory.ts";
-import type { VirtualService } from "./virtual-service.ts";
+import type { OwnHost } from "./virtual-service-index.ts";
 import { RouteBuilder } from "./virtual-service-routes.ts";
 import { type FindRevision, VirtualServices } from "./virtual-services.ts";
+import { WorkloadSettings } from "./workload-settings.ts";
 
 /**
  * User configuration and registry in, one neutral ServiceConfig per service out. It knows neither bus nor time: the
@@ -40,19 +43,6 @@ export type ServiceBody = Omit<Input<typeof ServiceConfig>, "requires"> & {
   readonly targets: readonly string[];
 };
 
-/** A value of a table beside `service`. */
-export interface CompiledValue {
-  /** Keys in table `service` that a follower has to hold first. */
-  readonly targets: readonly string[];
-  /** Two values of one shape may have the same requirements. */
-  readonly shape: string;
-  encode(requires: readonly RequirementInput[]): Uint8Array;
-}
-
-/** Tables whose values are compiled, beside `service`; in the order in which they are written. */
-export const COMPILED_TABLES = ["hosts", "gateway", "workload"] as const;
-export type CompiledTableName = (typeof COMPILED_TABLES)[number];
-
 export interface CompilerOptions {
   /** Finds an earlier revision of a resource; default: none is kept. */
   readonly findRevision?: FindRevision;
@@ -62,26 +52,36 @@ export class Compiler {
   readonly services: ServiceCatalog;
   readonly virtualServices: VirtualServices;
   readonly destinationRules: DestinationRuleConcern;
-  readonly mesh = new MeshDefaults();
+  readonly #mesh: MeshDefaults = { spec: undefined };
+  readonly #tables: CompiledTables;
+  readonly #known: MeshServices;
   readonly #routeRules: RouteRules;
   readonly #policies: DestinationPolicies;
   readonly #ingress: IngressRules;
+  readonly #entries: Entries;
+  readonly #gateways: Gateways;
+  readonly #hosts: HostTables;
   readonly #routes: ServiceRouteCompiler;
   readonly #builder: RouteBuilder;
   readonly #concerns = new Map<string, Concern[]>();
   readonly #revisions = new Revisions();
 
-  constructor(registry: RegisteredServices, options: CompilerOptions = {}) {
-    const services = new ServiceCatalog(registeredSource(registry));
+  constructor(registry: RegisteredServices, { findRevision = () => undefined }: CompilerOptions = {}) {
+    const hosts = new HostTables(() => registry.namespaces());
+    const configured = new ServiceEntries((namespace) => registeredIn(registry, namespace));
     const memory = new SubsetMemory();
     const rules = new DestinationRules();
+    const mesh = this.#mesh;
+    this.#hosts = hosts;
+    this.#known = new MeshServices(registry, configured, hosts);
+    const services = new ServiceCatalog(this.#known);
     this.services = services;
     this.virtualServices = new VirtualServices({
       services,
       rules,
       memory,
-      findRevision: options.findRevision ?? (() => undefined),
-      defaultExportTo: () => this.mesh.spec?.defaultVirtualServiceExportTo,
+      findRevision,
+      defaultExportTo: () => mesh.spec?.defaultVirtualServiceExportTo,
     });
     const { inForce } = this.virtualServices;
     // Last: whoever else knows a host knows more of it.
@@ -92,68 +92,70 @@ export class Compiler {
     this.destinationRules = new DestinationRuleConcern({
       services,
       rules,
-      mesh: this.mesh,
+      mesh,
       virtualServices: this.virtualServices,
       routeRules: this.#routeRules,
     });
-    this.#builder = new RouteBuilder({ services, rules, memory, mesh: this.mesh, inForce });
-    this.#routes = new ServiceRouteCompiler({
-      services,
-      rules,
-      routeRules: this.#routeRules,
-      inForce,
-      builder: this.#builder,
-    });
-    for (const concern of [
+    this.#builder = new RouteBuilder({ services, rules, memory, mesh, inForce });
+    const { routeRules, builder } = { routeRules: this.#routeRules, builder: this.#builder };
+    this.#routes = new ServiceRouteCompiler({ services, rules, routeRules, inForce, builder });
+    this.#entries = new Entries(configured, hosts, (key, shape) => this.#serviceAffects(key, shape));
+    const settings = new WorkloadSettings((spec) => this.#meshChanged(spec));
+    this.#gateways = new Gateways((gateway) => this.#boundTo(gateway));
+    const concerns = [
       this.#routeRules,
       this.#policies,
       this.#ingress,
       this.virtualServices,
       this.destinationRules,
-    ])
-      this.#join(concern);
+      this.#entries,
+      this.#gateways,
+      settings,
+    ];
+    for (const concern of concerns) this.#join(concern);
+    this.#tables = new CompiledTables({
+      registry,
+      services: this.services,
+      entries: this.#entries,
+      hosts,
+      gateways: this.#gateways,
+      ingress: this.#ingress,
+      settings,
+    });
   }
 
   /** Takes over what an earlier leader compiled. */
   restoreService(key: string, config: ServiceConfig): void {
-    this.#revisions.restore(`service ${key}`, serviceShape(config), config.revision);
+    this.#revisions.restore(key, serviceShape(config), config.revision);
     this.#routeRules.restoreService(key, config.routes);
     this.virtualServices.restored.restoreService(key, config);
   }
 
-  restoreGateway(key: string, config: GatewayConfig): void {
-    this.#revisions.restore(`gateway ${key}`, gatewayShape(config), config.revision);
-    this.virtualServices.restored.restoreGateway(config);
+  /** The same for a value of another table. */
+  restore(table: CompiledTableName, key: string, value: Uint8Array): Restored {
+    if (table === "gateway") this.virtualServices.restored.restoreGateway(GatewayConfig.decode(value));
+    return this.#tables.restore(table, key, value);
   }
 
   /** A new or changed resource of any kind. */
   put(resource: ParsedResource): Affected {
     const rule = formatKey(keyOf(resource.resource));
     const revision = revisionOf(resource.resource);
-    const results = this.#concernsOf(rule).map((concern) => concern.put(rule, revision, resource));
-    if (this.mesh.put(rule, resource)) results.push(this.#defaultsChanged());
-    return this.#noted(merged(NOTHING, ...results), revision);
+    return this.#noted(
+      merged(NOTHING, ...this.#concernsOf(rule).map((concern) => concern.put(rule, revision, resource))),
+      revision,
+    );
   }
 
   /** A resource is gone; `rule` is `<kind>/<namespace>/<name>`, `revision` that of its deletion. */
   remove(rule: string, revision: number): Affected {
-    const results = this.#concernsOf(rule).map((concern) => concern.remove(rule, revision));
-    if (this.mesh.remove(rule)) results.push(this.#defaultsChanged());
-    return this.#noted(merged(NOTHING, ...results), revision);
+    const concerns = this.#concernsOf(rule);
+    return this.#noted(merged(NOTHING, ...concerns.map((concern) => concern.remove(rule, revision))), revision);
   }
 
-  /** A service came, went or changed (`shape`), or only its instances did. */
+  /** A registered service came, went or changed (`shape`), or only its instances did. */
   serviceChanged(key: string, shape: boolean): Affected {
-    const host = hostOfKey(key, this.services);
-    return this.#noted(
-      merged(
-        affected({ services: shape ? [key, ...this.#routeRules.dependents(key)] : [] }),
-        shape ? this.#ingress.hostChanged(host) : NOTHING,
-        this.#routeRules.hostChanged(host),
-        this.virtualServices.hostChanged(host, shape),
-      ),
-      0,
-    );
+    return this.#noted(merged(this.#serviceAffects(key, shape), this.#tables.registryChanged(key)), 0);
   }
 
   /** Undefined when nobody knows the service. `shards` is what it announces. */
@@ -162,27 +164,29 @@ export class Compiler {
     if (service === undefined) return undefined;
     const { namespace, name, host } = service;
     const { routes, views, targets, revision } = this.#routes.compile(service);
-    const legacy = this.#policies.policiesFor(host);
+    const policies = compilePolicies(
+      service,
+      this.destinationRules.rules,
+      this.#policies.policiesFor(host),
+      this.#mesh,
+    );
     const body = {
       namespace,
       name,
       host,
       ports: service.ports.map(({ number, protocol }) => ({ number, protocol })),
       serviceAccounts: [...service.principals],
-      endpointShards: service.bodiless ? 0 : shards,
+      endpointShards: hasEndpoints(service) ? shards : 0,
       routes: [...routes],
       ...(views.length > 0 && { views: [...views] }),
-      policies: compilePolicies(service, this.destinationRules.rules, legacy, this.mesh),
+      policies: withOrigination(policies, service),
       ...(service.passthrough && { passthrough: true }),
     };
-    const id = `service ${key}`;
-    this.#revisions.touch(
-      id,
-      Math.max(revision, this.#policies.revisionFor(host), this.destinationRules.revisionFor(service)),
-    );
+    const ofPolicies = Math.max(this.#policies.revisionFor(host), this.destinationRules.revisionFor(service));
+    this.#revisions.touch(key, Math.max(revision, ofPolicies));
     return {
       ...body,
-      revision: this.#revisions.settle(id, serviceShape(body)),
+      revision: this.#revisions.settle(key, serviceShape(body)),
       targets: [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort(),
     };
   }
@@ -193,40 +197,46 @@ export class Compiler {
     return service === undefined ? [] : this.#routes.possibleTargets(service);
   }
 
-  /** Routes of a VirtualService in force for a Gateway (`<namespace>/<name>`), as workloads of a namespace see them. */
-  gatewayRoutes(active: VirtualService, gateway: string, namespace: string): RouteInput[] {
-    const routes = this.#builder.routes(active, { gateway, namespace, service: undefined });
-    return this.#routes.withHashPolicies(routes, namespace);
-  }
-
-  /** What a VirtualService in force says that has no effect, and why. */
+  /** What VirtualServices in force say that has no effect, and why. */
   notes(rule: string): readonly string[] {
     const active = this.virtualServices.inForce.get(rule);
     return active === undefined || active.frozen ? [] : this.#builder.expansion(active).notes;
   }
 
-  /** Undefined when there is to be no such key. */
+  /** The instances of a service, sorted. */
+  endpoints(key: string): readonly EndpointInput[] {
+    return this.#known.endpoints(key);
+  }
+
+  /** Whether instances of the service are written down for callers. */
+  hasEndpoints(key: string): boolean {
+    const service = this.services.service(key);
+    return service !== undefined && hasEndpoints(service);
+  }
+
+  /** A value of a table beside `service`; undefined when there is to be no such key. */
   compile(table: CompiledTableName, key: string): CompiledValue | undefined {
-    return table === "gateway" && key === INGRESS_GATEWAY_KEY ? this.#compileGateway(key) : undefined;
+    return this.#tables.compile(table, key);
   }
 
-  /** All keys that there are to be in a table. */
-  keys(table: CompiledTableName): Iterable<string> {
-    return table === "gateway" ? [INGRESS_GATEWAY_KEY] : [];
+  /** All keys that there are to be in a table beside `service`. */
+  keys(table: CompiledTableName): readonly string[] {
+    return this.#tables.keys(table);
   }
 
-  /** All keys of all tables beside `service`. */
+  /** The newest revision that a value of a table contains, as it was compiled last. */
+  revisionOf(table: CompiledTableName | "service", key: string): number {
+    return table === "service" ? this.#revisions.current(key) : this.#tables.revisionOf(table, key);
+  }
+
+  /** All keys of all tables. */
   allKeys(): Affected {
     return affected({
-      hosts: [...this.keys("hosts")],
-      gateways: [...this.keys("gateway")],
-      workloads: [...this.keys("workload")],
+      services: [...this.services.services()].map(({ key }) => key),
+      hosts: this.#tables.keys("hosts"),
+      gateways: this.#tables.keys("gateway"),
+      workloads: this.#tables.keys("workload"),
     });
-  }
-
-  /** The revision of a compiled value as it is now; 0 when there is none. */
-  revisionOf(table: CompiledTableName | "service", key: string): number {
-    return this.#revisions.current(`${table} ${key}`);
   }
 
   /** Where a resource is compiled into now. */
@@ -236,16 +246,24 @@ export class Compiler {
 
   /** Why the newest revision of a resource is not in force; undefined when it is. */
   pendingReason(rule: string): string | undefined {
-    return this.#routeRules.pendingReason(rule) ?? this.virtualServices.pendingReason(rule);
+    return (
+      this.#routeRules.pendingReason(rule) ??
+      this.virtualServices.pendingReason(rule) ??
+      this.#entries.pendingReason(rule)
+    );
   }
 
   /** Why a resource would wait if it was put now. */
   wouldWait(resource: ParsedResource): string | undefined {
-    return this.#routeRules.wouldWait(resource) ?? this.virtualServices.wouldWait(resource);
+    return (
+      this.#routeRules.wouldWait(resource) ??
+      this.virtualServices.wouldWait(resource) ??
+      this.#entries.wouldWait(formatKey(keyOf(resource.resource)), resource)
+    );
   }
 
   get pendingCount(): number {
-    return this.#routeRules.pendingCount + this.virtualServices.pendingCount;
+    return this.#routeRules.pendingCount + this.virtualServices.pendingCount + this.#entries.pendingCount;
   }
 
   /** Names of all resources that are in force, those included that only an earlier leader knew. */
@@ -255,31 +273,63 @@ export class Compiler {
 
   /** A service is gone. */
   forget(service: string): void {
-    this.#revisions.forget(`service ${service}`);
+    this.#revisions.forget(service);
   }
 
-  /** All ingress rules whose destination is known, in the order in which they are tried. */
-  #compileGateway(key: string): CompiledValue {
-    const { namespace, service: name } = placeOf(key);
-    const found = this.#ingress.routes();
-    const routes = found.map(({ route }) => route);
-    const shape = gatewayShape({ routes });
-    const revision = this.#revisions.settle(`gateway ${key}`, shape);
-    return {
-      targets: [...new Set(found.map(({ target }) => target))].sort(),
-      shape,
-      encode: (requires) => GatewayConfig.encode({ namespace, name, routes, requires: [...requires], revision }),
-    };
+  /** What a change of a service affects, itself included. */
+  #serviceAffects(key: string, shape: boolean): Affected {
+    const host = hostOfKey(key, this.services);
+    const routes = merged(this.#routeRules.hostChanged(host), this.virtualServices.hostChanged(host, shape));
+    if (!shape) return routes;
+    const services = [key, ...this.#routeRules.dependents(key)];
+    return merged(
+      affected({ services, hosts: this.#offer(key) }),
+      this.#ingress.hostChanged(host),
+      this.#tables.targetChanged(key),
+      routes,
+    );
+  }
+
+  /** Tells callers of a host that only VirtualServices name; returns keys in table `hosts`. */
+  #offer(key: string): string[] {
+    // Whoever else knows it has told of it.
+    if (this.#known.has(key)) return [];
+    const own = this.virtualServices.inForce.ownHost(key);
+    return this.#hosts.set(key, own && offerOf(own)).map((namespace) => tableKey(namespace));
   }
 
   /** The mesh says other things: whatever leaves them open is compiled anew. */
-  #defaultsChanged(): Affected {
+  #meshChanged(spec: MeshConfigSpec | undefined): Affected {
+    this.#mesh.spec = spec;
+    this.destinationRules.defaultsChanged();
     return merged(
-      this.destinationRules.defaultsChanged(),
+      this.#entries.setDefaultExportTo(spec?.defaultServiceExportTo ?? ["*"]),
       this.virtualServices.defaultsChanged(),
       affected({ services: [...this.services.services()].map(({ key }) => key) }),
-      this.allKeys(),
     );
+  }
+
+  /** What Gateways ask of the VirtualServices that are bound to them. */
+  *#boundTo(gateway: string): Generator<BoundRoutes> {
+    for (const active of this.virtualServices.inForce.boundTo(gateway)) {
+      const { rule, created, revision, namespace, exportTo, spec } = active;
+      const hosts = spec.hosts.map(({ host }) => host);
+      const routesFor = (name: string, callers: string) => {
+        const routes = this.#builder.routes(active, { gateway: name, namespace: callers, service: undefined });
+        return this.#routes.withHashPolicies(routes, callers);
+      };
+      yield { rule, created, revision, namespace, hosts, exportTo, routesFor };
+    }
+  }
+
+  /** What follows from what is affected: gateways that VirtualServices are bound to, hosts that only they name. */
+  #spread(result: Affected): Affected {
+    const { boundGateways = [], ownHosts = [], ...rest } = result;
+    if (boundGateways.length === 0 && ownHosts.length === 0) return result;
+    const hosts = [...new Set(ownHosts.flatMap((key) => this.#offer(key)))];
+    const gateways = this.#gateways.routesChanged(boundGateways);
+    const activated = result.activated?.map((item) => ({ ...item, affected: this.#spread(item.affected) }));
+    return merged(rest, gateways, affected({ hosts, ...(activated && { activated }) }));
   }
 
   #join(concern: Concern): void {
@@ -291,16 +341,15 @@ export class Compiler {
   }
 
   #noted(result: Affected, revision: number): Affected {
-    this.#touchAll(result, revision);
-    for (const item of result.activated ?? []) this.#touchAll(item.affected, item.revision);
-    return result;
+    const whole = this.#spread(result);
+    this.#touchAll(whole, revision);
+    for (const item of whole.activated ?? []) this.#touchAll(item.affected, item.revision);
+    return whole;
   }
 
-  #touchAll({ services, gateways, hosts, workloads }: Affected, revision: number): void {
-    for (const key of services) this.#revisions.touch(`service ${key}`, revision);
-    for (const key of gateways) this.#revisions.touch(`gateway ${key}`, revision);
-    for (const key of hosts) this.#revisions.touch(`hosts ${key}`, revision);
-    for (const key of workloads) this.#revisions.touch(`workload ${key}`, revision);
+  #touchAll(all: Affected, revision: number): void {
+    for (const key of all.services) this.#revisions.touch(key, revision);
+    this.#tables.touch(all, revision);
   }
 }
 
@@ -309,10 +358,20 @@ function serviceShape(config: Input<typeof ServiceConfig>): string {
   return Buffer.from(ServiceConfig.encode({ ...config, revision: 0, requires: [] })).toString("base64");
 }
 
-/** Two values of one shape lead to the same services. */
-export function gatewayShape({
-  routes = [],
-  servers = [],
-}: Pick<Input<typeof GatewayConfig>, "routes" | "servers">): string {
-  return Buffer.from(GatewayConfig.encode({ routes, servers })).toString("base64");
+function* registeredIn(registry: RegisteredServices, namespace: string): Generator<RegisteredWorkload> {
+  for (const { name, endpoints = [] } of registry.servicesOf(namespace)) {
+    for (const endpoint of endpoints) yield { service: name, endpoint };
+  }
+}
+
+function hasEndpoints({ bodiless, passthrough }: KnownService): boolean {
+  return bodiless !== true && passthrough !== true;
+}
+
+/** Undefined for a cluster name: callers find its service by the name itself. */
+function offerOf({ namespace, name, host, namedBy }: OwnHost): HostOffer | undefined {
+  const [first] = namedBy;
+  if (first === undefined || name !== host) return undefined;
+  const exportTo = [...new Set(namedBy.flatMap((active) => active.exportTo))];
+  return { rule: first.rule, created: first.created, pattern: host, namespace, name, exportTo, isRouteOnly: true };
 }

@@ -77,7 +77,7 @@ function commonGateways(a: readonly string[], b: readonly string[]): readonly st
   return common.length === 0 ? undefined : common;
 }
 
-type Source = RouteMatchInput["source"];
+type Source = NonNullable<RouteMatchInput["source"]> | null | undefined;
 
 /** Undefined when no caller is both, null when every caller is. */
 function commonSource(a: Source, b: Source): Source | undefined {
@@ -95,7 +95,7 @@ function both(outer: readonly HeaderMatchInput[], inner: readonly HeaderMatchInp
     let isSaid = false;
     for (let i = 0; i < result.length && !isSaid; i++) {
       const other = result[i];
-      if (other?.name !== condition.name) continue;
+      if (other === undefined || other.name !== condition.name) continue;
       const joint = jointOf(other, condition);
       if (joint === "never") return `${condition.name} ${shown(other)} and ${shown(condition)} never hold together`;
       if (joint === undefined) continue;
@@ -116,7 +116,8 @@ function jointOf(a: HeaderMatchInput, b: HeaderMatchInput): HeaderMatchInput | "
   if (a.present) return b;
   if (b.present) return a;
   if (a.regex !== undefined || b.regex !== undefined) return undefined;
-  const [exactA, exactB] = [a.exact ?? undefined, b.exact ?? undefined];
+  const exactA = a.exact ?? undefined;
+  const exactB = b.exact ?? undefined;
   if (exactA !== undefined) return exactB === undefined && exactA.startsWith(b.prefix ?? "") ? a : "never";
   if (exactB !== undefined) return exactB.startsWith(a.prefix ?? "") ? b : "never";
   if ((b.prefix ?? "").startsWith(a.prefix ?? "")) return b;

@@ -2,7 +2,7 @@ import type { Labels } from "../../../shared/model/index.ts";
 import type { HashPolicyInput, TrafficPolicyInput } from "../../../shared/wire/index.ts";
 import type { AboutService, ChosenRules, DestinationRules, JoinedRules } from "./destination-rules.ts";
 import { labelsKey, sortedLabels } from "./labels.ts";
-import type { MeshDefaults } from "./mesh-defaults.ts";
+import { MESH_RULE, type MeshDefaults } from "./mesh-defaults.ts";
 import { effectivePolicy, portsOf, toHashPolicies, toPolicyBody } from "./traffic-policy.ts";
 
 /**
@@ -139,5 +139,5 @@ function joinedExtent(all: readonly (JoinedRules | undefined)[], legacy: readonl
 function meshPolicy(mesh: MeshDefaults): TrafficPolicyInput[] {
   if (!mesh.spec?.connectTimeoutMs) return [];
   const body = toPolicyBody(effectivePolicy(undefined, undefined, 0), mesh);
-  return [{ rule: mesh.rule, labels: {}, anyLabels: true, ...body }];
+  return [{ rule: MESH_RULE, labels: {}, anyLabels: true, ...body }];
 }

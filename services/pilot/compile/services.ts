@@ -14,9 +14,13 @@ export interface KnownService {
   /** SPIFFE ids, sorted. */
   readonly principals: readonly string[];
   /** Requests go to the host that they name. */
-  readonly passthrough: boolean;
+  readonly passthrough?: boolean;
   /** It has no endpoints at all and never will have: it exists because a rule names its host. */
-  readonly bodiless: boolean;
+  readonly bodiless?: boolean;
+  /** Ports that applications call in plain text and the proxy in TLS. */
+  readonly tlsPorts?: readonly number[];
+  /** Names of which a certificate must have one, where a policy asks for TLS and names none. */
+  readonly subjectAltNames?: readonly string[];
 }
 
 /** Where services are known from: the registry, service entries, hosts of virtual services. */
@@ -39,11 +43,17 @@ export interface NamedHost {
 }
 
 /** What the compiler asks of the registry. */
+export type CompiledService = Pick<RegisteredService, "namespace" | "name" | "ports" | "principals"> &
+  Partial<Pick<RegisteredService, "endpoints" | "gateway">>;
+
 export interface RegisteredServices {
   has(key: string): boolean;
-  service(key: string): Pick<RegisteredService, "namespace" | "name" | "ports" | "principals"> | undefined;
+  service(key: string): CompiledService | undefined;
   carries(key: string, labels: Labels): boolean;
   keys(): Iterable<string>;
+  /** Those that have services. */
+  namespaces(): Iterable<string>;
+  servicesOf(namespace: string): Iterable<CompiledService>;
 }
 
 /** The registry as a source: a service's host is made of its name and namespace. */
@@ -52,8 +62,7 @@ export function registeredSource(registry: RegisteredServices): ServiceSource {
     const found = registry.service(key);
     if (found === undefined) return undefined;
     const { namespace, name, ports, principals } = found;
-    const host = serviceHost({ namespace, service: name });
-    return { key, namespace, name, host, ports, principals, passthrough: false, bodiless: false };
+    return { key, namespace, name, host: serviceHost({ namespace, service: name }), ports, principals };
   };
   const byHost = (host: string): string | undefined => {
     const name = fullyNamed(host);
@@ -132,9 +141,17 @@ export class ServiceCatalog implements ServiceSource {
 
   /** The key of the service that a rule of this namespace sends to; undefined when there is none to send to. */
   resolve({ host, service }: NamedHost, namespace: string): string | undefined {
-    const key = service && tableKey(service.namespace, service.service);
-    if (key !== undefined && this.service(key)?.bodiless === false) return key;
-    return this.byHost(host, namespace);
+    if (service !== undefined) {
+      const key = tableKey(service.namespace, service.service);
+      if (this.#hasBody(key)) return key;
+    }
+    const found = this.byHost(host, namespace);
+    return found !== undefined && this.#hasBody(found) ? found : undefined;
+  }
+
+  #hasBody(key: string): boolean {
+    const found = this.service(key);
+    return found !== undefined && found.bodiless !== true;
   }
 }
 

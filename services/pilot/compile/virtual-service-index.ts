@@ -150,7 +150,7 @@ export class VirtualServiceIndex {
       const own = this.ownHost(key);
       if (own === undefined) return undefined;
       const { namespace, name, host } = own;
-      return { key, namespace, name, host, ports: OWN_PORTS, principals: [], passthrough: false, bodiless: true };
+      return { key, namespace, name, host, ports: OWN_PORTS, principals: [], bodiless: true };
     };
     const keys = () => this.#byOwnKey.keys();
     return {

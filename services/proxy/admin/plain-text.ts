@@ -7,7 +7,7 @@ export function clustersText(view: unknown): string {
   return clusters.map(clusterLines).join("");
 }
 
-function clusterLines({ name, load_balancing, host_statuses }: ClusterView): string {
+function clusterLines({ name, policy, load_balancing, circuit_breakers, host_statuses }: ClusterView): string {
   const hosts = host_statuses.flatMap((host) => {
     const facts: Record<string, string | number> = {
       cx_active: host.connections,
@@ -20,7 +20,8 @@ function clusterLines({ name, load_balancing, host_statuses }: ClusterView): str
     const [port = 0] = Object.values(host.ports);
     return Object.entries(facts).map(([what, value]) => `${name}::${host.address}:${port}::${what}::${value}\n`);
   });
-  return `${name}::load_balancing::${load_balancing}\n${hosts.join("")}`;
+  const own = Object.entries({ policy: policy || "none", load_balancing, ...circuit_breakers });
+  return [...own.map(([what, value]) => `${name}::${what}::${value}\n`), ...hosts].join("");
 }
 
 export function listenersText(view: unknown): string {

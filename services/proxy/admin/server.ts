@@ -12,10 +12,14 @@ const HELP: Readonly<Record<string, string>> = {
   "GET /": "this list",
   "GET /certs": "certificates and roots in force",
   "GET /clusters": "instances, health and load (?format=json)",
-  "GET /config_dump": "settings, services and tables (?resource=bootstrap|services|tables)",
+  "GET /config_dump": "settings, services and tables (?resource=bootstrap|services|mesh|tables)",
+  "GET /endpoints": "every address of every cluster, with health",
   "GET /help": "this list",
   "GET /listeners": "listening sockets (?format=json)",
+  "GET /mesh": "settings of the mesh in force here, and the scope",
   "GET /ready": "200 when the proxy takes requests, else 503",
+  "GET /routes": "the routes that requests meet, by service",
+  "GET /secrets": "certificates and roots, one a row",
   "GET /server_info": "version, state, node and workers",
   "GET /stats": "all metrics (?filter=regex&usedonly&format=json|prometheus)",
   "GET /stats/prometheus": "all metrics for Prometheus",
@@ -54,7 +58,9 @@ export function buildAdmin(views: Views, actions: AdminActions): FastifyInstance
 function addViews(server: FastifyInstance, views: Views): void {
   server.get("/ready", (_request, reply) => text(reply.code(views.state === "LIVE" ? 200 : 503), `${views.state}\n`));
   server.get("/server_info", () => views.show("server_info"));
-  server.get("/certs", () => views.show("certs"));
+  for (const name of ["certs", "endpoints", "mesh", "routes", "secrets"] as const) {
+    server.get(`/${name}`, () => views.show(name));
+  }
   const asLines = (name: ViewName, render: (view: unknown) => string): void => {
     server.get<{ Querystring: Query }>(`/${name}`, async ({ query }, reply) => {
       const view = await views.show(name);

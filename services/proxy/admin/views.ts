@@ -2,8 +2,11 @@ import type { FollowedTable } from "../../../shared/bus/index.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import type { DataPlane } from "../plane/data-plane.ts";
 import { certificatesView } from "./certificates-view.ts";
+import { endpointsView } from "./endpoints-view.ts";
 import { redacted } from "./redact.ts";
+import { secretsView } from "./secrets-view.ts";
 import type { StatsPage } from "./stats-page.ts";
+import { trafficView } from "./traffic-view.ts";
 
 /** Envoy's names of what a server may be doing. */
 export type ServerState = "LIVE" | "DRAINING" | "PRE_INITIALIZING";
@@ -22,14 +25,22 @@ export interface ViewSources {
 }
 
 export const VIEW_NAMES = [
+  "bootstrap",
   "certs",
   "clusters",
   "config_dump",
+  "endpoints",
   "listeners",
   "logging",
+  "mesh",
   "ready",
+  "routes",
+  "scope",
+  "secrets",
   "server_info",
   "stats",
+  "tables",
+  "traffic",
 ] as const;
 
 export type ViewName = (typeof VIEW_NAMES)[number];
@@ -44,22 +55,40 @@ export class Views {
 
   async show(name: ViewName): Promise<unknown> {
     switch (name) {
+      case "bootstrap":
+        return { bootstrap: this.#bootstrap() };
       case "certs":
         return certificatesView(this.#sources.certificate(), Date.now());
       case "clusters":
         return { cluster_statuses: await this.#sources.plane.show("clusters") };
       case "config_dump":
         return this.#configDump();
+      case "endpoints":
+        return { endpoint_statuses: endpointsView(await this.#sources.plane.show("clusters")) };
       case "listeners":
         return { listener_statuses: await this.#sources.plane.show("listeners") };
       case "logging":
         return { level: this.#sources.logLevel() };
+      case "mesh":
+        return { mesh: (await this.#sources.plane.show("mesh")) ?? null };
       case "ready":
         return { state: this.state };
+      case "routes":
+        return { route_configs: await this.#sources.plane.show("routes") };
+      case "scope":
+        return { scope: (await this.#sources.plane.show("mesh"))?.scope ?? null };
+      case "secrets":
+        return { secrets: secretsView(this.#sources.certificate(), Date.now()) };
       case "server_info":
         return this.#serverInfo();
       case "stats":
         return { stats: await this.#sources.stats.values() };
+      case "tables":
+        return { tables: this.#tables() };
+      case "traffic": {
+        const { requests } = await this.#sources.plane.show("figures");
+        return trafficView(requests, this.#sources.startedMs, Date.now());
+      }
     }
   }
 
@@ -85,20 +114,29 @@ export class Views {
   }
 
   async #configDump(): Promise<unknown> {
-    const { plane, followers, settings } = this.#sources;
+    const { plane } = this.#sources;
     return {
-      bootstrap: redacted(settings),
+      bootstrap: this.#bootstrap(),
       services: await plane.show("services"),
-      tables: followers.flatMap((follower) =>
-        [...follower.followed].map(({ key, state, epoch, sequence, applied }) => ({
-          table: follower.table,
-          key,
-          state,
-          epoch,
-          sequence,
-          applied,
-        })),
-      ),
+      mesh: (await plane.show("mesh")) ?? null,
+      tables: this.#tables(),
     };
+  }
+
+  #bootstrap(): unknown {
+    return redacted(this.#sources.settings);
+  }
+
+  #tables(): unknown[] {
+    return this.#sources.followers.flatMap((follower) =>
+      [...follower.followed].map(({ key, state, epoch, sequence, applied }) => ({
+        table: follower.table,
+        key,
+        state,
+        epoch,
+        sequence,
+        applied,
+      })),
+    );
   }
 }

@@ -4,6 +4,8 @@ import { type ClusterLimits, DEFAULT_LIMITS, DEFAULT_RETRY_BUDGET, partOfLimits 
 
 /** A TrafficPolicy with every default filled in (Envoy's, unless said otherwise): made once per configuration. */
 export interface ClusterPolicy {
+  /** The resource that it came from, <kind>/<namespace>/<name>; "" for none. */
+  readonly rule: string;
   readonly loadBalancing: string;
   /** Entries of a ring or a Maglev table; 0: the balancer's own default. */
   readonly hashTableSize: number;
@@ -61,6 +63,7 @@ export interface LocalityDistribution {
 const PANIC_PERCENT = 50;
 
 export const DEFAULT_POLICY: ClusterPolicy = {
+  rule: "",
   loadBalancing: "ROUND_ROBIN",
   hashTableSize: 0,
   limits: DEFAULT_LIMITS,
@@ -82,6 +85,7 @@ function policyOf(config: TrafficPolicy): ClusterPolicy {
   // With a minimum of health asked for, and no panic threshold of its own, they are one and the same (Istio).
   const panicPercent = config.panicPercent ?? (outlier?.minHealthPercent || PANIC_PERCENT);
   return {
+    rule: config.rule,
     loadBalancing: config.loadBalancing || DEFAULT_POLICY.loadBalancing,
     hashTableSize: config.hashTableSize,
     limits: limitsOf(config),

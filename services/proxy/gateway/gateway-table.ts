@@ -1,132 +1,137 @@
 import { errorMessage } from "../../../shared/base/index.ts";
 import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
-import { GatewayConfig, type GatewayRoute as RouteMessage, tableKey } from "../../../shared/wire/index.ts";
+import { GatewayConfig, tableKey } from "../../../shared/wire/index.ts";
 import type { Directory } from "../mesh/directory.ts";
+import { firstUnheld } from "../mesh/requirements.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
-import { MESH, whyNotFor } from "../route/caller.ts";
-import { compileConditions } from "../route/condition.ts";
-import { parseHostPattern } from "../route/host-pattern.ts";
-import { HostTable } from "../route/host-table.ts";
-import type { Matchable } from "../route/matching.ts";
-import { RouteTable } from "../route/route-table.ts";
-import { UNKNOWN_PEER } from "../stream/record.ts";
+import { MESH } from "../route/caller.ts";
+import type { Peer } from "../stream/record.ts";
+import {
+  compileGatewayRoutes,
+  type GatewayPortRoutes,
+  type GatewayRoute,
+  onlyPort,
+  routesOfPort,
+} from "./gateway-routes.ts";
 
-/** The port that it has in the mesh's eyes, whichever it listens on. */
-export const GATEWAY_PORT = 80;
-
-/** Where a gateway sends requests that satisfy the conditions. */
-export interface GatewayRoute extends Matchable {
-  readonly rule: string;
-  readonly entry: ServiceEntry;
-  /** Undefined: the service's only port, or 80. */
-  readonly port: number | undefined;
-  /** Patterns; at least one. */
-  readonly hosts: readonly string[];
+export interface GatewayTableOptions {
+  readonly tables: {
+    readonly gateway: FollowedTable;
+    readonly service: FollowedTable;
+    readonly endpoints: FollowedTable;
+  };
+  readonly directory: Directory;
+  readonly self: Peer;
+  /** Of the gateway's ports. */
+  readonly ports: readonly number[];
 }
 
-/** Whoever calls from outside is of no service: rules for certain callers are for none of them. */
-export function compileGatewayRoutes(
-  routes: readonly RouteMessage[],
-  names: readonly string[],
-  entryOf: (namespace: string, service: string) => ServiceEntry,
-): GatewayRoute[] {
-  return routes
-    .filter(({ match }) => whyNotFor(match, UNKNOWN_PEER, names) === undefined)
-    .map(({ rule, match, destination, port, hosts }) => ({
-      rule,
-      conditions: compileConditions(match),
-      entry: entryOf(destination?.namespace ?? "", destination?.service ?? ""),
-      port: port || undefined,
-      hosts: hosts.length === 0 ? ["*"] : hosts,
-    }));
+/** What one port has at the moment; undefined: nothing has come into force yet. */
+export interface GatewayPort {
+  readonly number: number;
+  routes: GatewayPortRoutes | undefined;
+  /** Of the configuration that these are of. */
+  revision: number;
 }
+
+const NO_CONFIG = { servers: [], revision: 0 };
 
 /**
- * The routes of each host, in their order. A request meets those of the most specific host that fits it and no others,
- * as with Envoy's virtual hosts. Throws on a pattern that cannot be read.
- */
-export function groupByHost(routes: readonly GatewayRoute[]): HostTable<RouteTable<GatewayRoute>> {
-  const groups = new Map<string, GatewayRoute[]>();
-  for (const route of routes) {
-    for (const host of new Set(route.hosts.map((pattern) => parseHostPattern(pattern).text))) {
-      const group = groups.get(host);
-      if (group === undefined) groups.set(host, [route]);
-      else group.push(route);
-    }
-  }
-  return new HostTable([...groups].map(([host, group]) => [host, new RouteTable(group)]));
-}
-
-/**
- * The routes of this gateway. It follows the services that they name and no other: a Host header from outside never
- * makes it follow anything. New routes come into force when all of those services are known.
+ * The servers and routes of this gateway. It follows the services that the routes of its ports name and no other: a Host
+ * header from outside never makes it follow anything. New ones come into force when all of those services, and what the
+ * configuration requires of them, are known; until then the last ones stay.
  */
 export class GatewayTable {
+  readonly #options: GatewayTableOptions;
   readonly #follow: FollowedKey;
-  readonly #directory: Directory;
-  /** What it answers to in rules. */
   readonly #names: readonly string[];
-  #hosts = groupByHost([]);
+  readonly #ports: readonly GatewayPort[];
   /** Also those of routes that never came into force. */
   readonly #pinned = new Set<ServiceEntry>();
-  #waiting: (() => void)[] = [];
+  #listening: (() => void)[] = [];
 
-  constructor(gateways: FollowedTable, directory: Directory, namespace: string, name: string) {
-    this.#directory = directory;
-    this.#names = gatewayNames(namespace, name);
-    this.#follow = gateways.follow(tableKey(namespace, name));
+  constructor(options: GatewayTableOptions) {
+    const { namespace, service } = options.self;
+    this.#options = options;
+    this.#names = gatewayNames(namespace, service);
+    this.#ports = options.ports.map((number) => ({ number, routes: undefined, revision: 0 }));
+    this.#follow = options.tables.gateway.follow(tableKey(namespace, service));
     this.#follow.onChange(() => this.#rebuild());
     this.#rebuild();
   }
 
-  /** By the host of a request. */
-  get hosts(): HostTable<RouteTable<GatewayRoute>> {
-    return this.#hosts;
+  /** It stays the same object, whatever becomes of its routes. */
+  get ports(): readonly GatewayPort[] {
+    return this.#ports;
   }
 
   #rebuild(): void {
-    for (const stop of this.#waiting.splice(0)) stop();
+    for (const stop of this.#listening.splice(0)) stop();
     const { value } = this.#follow;
     if (value === undefined) {
-      if (this.#follow.state === "absent") this.#swap([]);
+      if (this.#follow.state === "absent") this.#swap(NO_CONFIG, []);
       return;
     }
     try {
       const config = GatewayConfig.decode(value);
-      const routes = compileGatewayRoutes(config.routes, this.#names, (namespace, service) =>
-        this.#pin(namespace, service),
-      );
-      const unknown = routes.find((route) => !route.entry.loaded);
-      if (unknown !== undefined) {
-        const { name, namespace } = unknown.entry;
-        this.#follow.setApplied({ ...this.#follow.applied, reason: `waiting for service ${name}.${namespace}` });
-        this.#waiting.push(unknown.entry.onChange(() => this.#rebuild()));
-        return;
-      }
-      this.#swap(routes);
-      this.#follow.setApplied({
-        epoch: this.#follow.epoch,
-        sequence: this.#follow.sequence,
-        revision: config.revision,
+      const entries = new Set<ServiceEntry>();
+      const routes = compileGatewayRoutes(config, {
+        self: this.#options.self,
+        names: this.#names,
+        ports: this.#options.ports,
+        entry: (namespace, service) => this.#pin(namespace, service, entries),
       });
+      const missing = this.#missing(config, entries);
+      if (missing === undefined) {
+        this.#swap(config, routes, entries);
+        const { epoch, sequence } = this.#follow;
+        this.#follow.setApplied({ epoch, sequence, revision: config.revision });
+        this.#listen(entries, [...entries].map(onlyPort).join());
+      } else {
+        this.#follow.setApplied({ ...this.#follow.applied, reason: `waiting for ${missing}` });
+        this.#listen(entries);
+      }
     } catch (error) {
       this.#follow.setApplied({ ...this.#follow.applied, reason: errorMessage(error) });
     }
   }
 
-  #pin(namespace: string, service: string): ServiceEntry {
-    const entry = this.#directory.pin(namespace, service);
+  #missing({ requires }: GatewayConfig, entries: ReadonlySet<ServiceEntry>): string | undefined {
+    for (const { loaded, name, namespace } of entries) if (!loaded) return `service ${name}.${namespace}`;
+    const { service: services, endpoints } = this.#options.tables;
+    return firstUnheld(requires, { services, endpoints }, new Set([...entries].map(({ follow }) => follow.key)));
+  }
+
+  /** `ports`: what routes took the services' only ports for; a change means nothing else. Undefined: anything does. */
+  #listen(entries: ReadonlySet<ServiceEntry>, ports?: string): void {
+    const onChange = (): void => {
+      if (ports === undefined || [...entries].map(onlyPort).join() !== ports) this.#rebuild();
+    };
+    this.#listening = [...entries].map((entry) => entry.onChange(onChange));
+  }
+
+  #pin(namespace: string, service: string, entries: Set<ServiceEntry>): ServiceEntry {
+    const entry = this.#options.directory.pin(namespace, service);
     this.#pinned.add(entry);
+    entries.add(entry);
     return entry;
   }
 
-  #swap(routes: readonly GatewayRoute[]): void {
-    this.#hosts = groupByHost(routes);
-    const needed = new Set(routes.map((route) => route.entry));
+  #swap(
+    { servers, revision }: Pick<GatewayConfig, "servers" | "revision">,
+    routes: readonly GatewayRoute[],
+    needed: ReadonlySet<ServiceEntry> = new Set(),
+  ): void {
+    // All of them before any comes into force: a host that cannot be read throws.
+    const made = this.#ports.map(({ number }) => routesOfPort(routes, servers, number));
+    for (const [i, port] of this.#ports.entries()) {
+      port.routes = made[i];
+      port.revision = revision;
+    }
     for (const entry of this.#pinned) {
       if (needed.has(entry)) continue;
       this.#pinned.delete(entry);
-      this.#directory.unpin(entry);
+      this.#options.directory.unpin(entry);
     }
   }
 }

@@ -1,27 +1,34 @@
-import type { FollowedTable } from "../../../shared/bus/index.ts";
 import { http1Settings } from "../config.ts";
 import type { Frontend, FrontendParts } from "../frontend.ts";
-import { GatewayTable } from "./gateway-table.ts";
+import type { RouteConfigView } from "../plane/route-views.ts";
+import { GATEWAY_PORT } from "./gateway-routes.ts";
+import { GatewayTable, type GatewayTableOptions } from "./gateway-table.ts";
+import { gatewayRouteViews } from "./gateway-views.ts";
 import { createGatewayListener } from "./listener.ts";
-import { gatewayStack } from "./stack.ts";
+import { gatewayListenerName } from "./listener-name.ts";
+import { gatewayStacks } from "./stack.ts";
 
-/** The mesh's door: one port for those outside. */
+/** The mesh's door: ports for those outside. */
 export class Gateway implements Frontend {
   readonly applications = [];
   readonly #parts: FrontendParts;
   readonly #table: GatewayTable;
 
-  constructor(parts: FrontendParts, gateways: FollowedTable) {
-    const { config, directory } = parts;
+  constructor(parts: FrontendParts, tables: GatewayTableOptions["tables"]) {
+    const { config, directory, self } = parts;
     this.#parts = parts;
-    this.#table = new GatewayTable(gateways, directory, config.namespace, config.service);
+    const ports = [GATEWAY_PORT, ...config.gatewayPorts.map(({ number }) => number)];
+    this.#table = new GatewayTable({ tables, directory, self, ports });
+  }
+
+  get routes(): readonly RouteConfigView[] {
+    return this.#table.ports.flatMap(gatewayRouteViews);
   }
 
   async listen(): Promise<Record<string, number>> {
     const { config, self, directory, gate, overload, tracer, clock, share, listeners, sinks, logSinks } = this.#parts;
-    const stack = gatewayStack({
+    const stackOf = gatewayStacks({
       self,
-      table: this.#table,
       directory,
       check: (record) => gate.check(record),
       overload,
@@ -32,8 +39,15 @@ export class Gateway implements Frontend {
       sinks: [...sinks, ...logSinks],
       edgeSinks: sinks,
     });
-    const listener = createGatewayListener(self, stack, clock, http1Settings(config));
-    return { gateway: await listeners.open("gateway", listener, config.gatewayHost, config.gatewayPort) };
+    const listenPorts = new Map(config.gatewayPorts.map(({ number, port }) => [number, port]));
+    const bound: Record<string, number> = {};
+    for (const port of this.#table.ports) {
+      const listener = createGatewayListener(self, stackOf(port), clock, http1Settings(config));
+      const name = gatewayListenerName(port.number);
+      const wanted = listenPorts.get(port.number) ?? config.gatewayPort;
+      bound[name] = await listeners.open(name, listener, config.gatewayHost, wanted);
+    }
+    return bound;
   }
 
   /** Those outside do not ask for a certificate yet. */

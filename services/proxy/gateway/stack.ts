@@ -3,8 +3,7 @@ import { CorsFilter } from "../filter/cors.ts";
 import { EdgeHeadersFilter } from "../filter/edge-headers.ts";
 import type { Exchange } from "../filter/exchange.ts";
 import { FaultFilter } from "../filter/fault.ts";
-import type { Filter, FilterVerdict } from "../filter/filter.ts";
-import { holdFor } from "../filter/hold.ts";
+import type { Filter } from "../filter/filter.ts";
 import { OverloadFilter, type OverloadState } from "../filter/overload.ts";
 import { type CheckRequestPolicy, PolicyFilter } from "../filter/policy.ts";
 import { RateLimitFilter } from "../filter/rate-limit.ts";
@@ -15,15 +14,14 @@ import { TraceFilter } from "../filter/trace.ts";
 import { UpstreamTimeFilter } from "../filter/upstream-time.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { forwardByRoute } from "../outbound/forward.ts";
-import { toNamed } from "../outbound/resolve.ts";
 import type { Share } from "../share.ts";
 import { type Peer, RequestRecord } from "../stream/record.ts";
 import type { Tracer } from "../trace/tracer.ts";
-import { GATEWAY_PORT, type GatewayTable } from "./gateway-table.ts";
+import type { GatewayPort } from "./gateway-table.ts";
+import { GatewayRouteFilter } from "./route-filter.ts";
 
 export interface GatewayOptions {
   readonly self: Peer;
-  readonly table: GatewayTable;
   readonly directory: Directory;
   readonly check: CheckRequestPolicy;
   readonly overload: OverloadState;
@@ -38,10 +36,14 @@ export interface GatewayOptions {
   readonly tracer?: Tracer | undefined;
 }
 
-/** The way of a request from outside: judged as one to the gateway itself, forwarded as the gateway's own. */
-export function gatewayStack(options: GatewayOptions): readonly Filter[] {
+/**
+ * The way of a request from outside: judged as one to the gateway itself, forwarded as the gateway's own. For each of its
+ * ports one; what they count, they count together.
+ */
+export function gatewayStacks(options: GatewayOptions): (port: GatewayPort) => readonly Filter[] {
   const edge = new EdgeRecords(options.self);
-  return [
+  const rateLimit = new RateLimitFilter(options.clock, options.share);
+  return (port) => [
     new TelemetryFilter(options.sinks),
     {
       name: "edge-telemetry",
@@ -55,9 +57,9 @@ export function gatewayStack(options: GatewayOptions): readonly Filter[] {
     new RequestIdFilter(false),
     ...(options.tracer === undefined ? [] : [new TraceFilter(options.tracer, "send")]),
     new PolicyFilter(options.check, (exchange) => edge.of(exchange)),
-    new GatewayRouteFilter(options),
+    new GatewayRouteFilter(port, options.directory),
     new CorsFilter(),
-    new RateLimitFilter(options.clock, options.share),
+    rateLimit,
     new FaultFilter(),
     new UpstreamTimeFilter(),
     new RouterFilter((exchange) =>
@@ -98,27 +100,5 @@ class EdgeRecords {
     edge.checkCode = record.checkCode;
     edge.checkMessage = record.checkMessage;
     return edge;
-  }
-}
-
-/** Chooses the service by the gateway's hosts and their routes, then the route of that service. */
-class GatewayRouteFilter implements Filter {
-  readonly name = "gateway-route";
-  readonly #options: GatewayOptions;
-
-  constructor(options: GatewayOptions) {
-    this.#options = options;
-  }
-
-  onRequest(exchange: Exchange): FilterVerdict {
-    const { head } = exchange;
-    const route = this.#options.table.hosts.find(head.authority)?.match(head, GATEWAY_PORT);
-    if (route === undefined) {
-      exchange.reply(404, "route_not_found", "NR", "");
-      return "wait";
-    }
-    const lookup = this.#options.directory.look(route.entry);
-    if (lookup instanceof Promise) return holdFor(exchange, lookup, (late) => toNamed(exchange, late, route.port));
-    return toNamed(exchange, lookup, route.port);
   }
 }

@@ -1,9 +1,10 @@
 import { type Clock, errorMessage } from "../../../shared/base/index.ts";
 import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
 import type { ServiceName } from "../../../shared/model/index.ts";
-import { HostsConfig, tableKey } from "../../../shared/wire/index.ts";
+import { HostsConfig, type NamedHost, tableKey } from "../../../shared/wire/index.ts";
 import { HostTable } from "../route/host-table.ts";
 import { HOLD_MS } from "./directory.ts";
+import type { EgressScope } from "./egress-scope.ts";
 
 const MAX_HOSTS = 10_000;
 
@@ -14,7 +15,11 @@ const MAX_HOSTS = 10_000;
 export class HostBook {
   readonly #follow: FollowedKey;
   readonly #clock: Clock;
+  /** All of them; undefined: not known yet. */
+  #hosts: readonly NamedHost[] | undefined;
+  /** Those in scope. */
   #table: HostTable<ServiceName> | undefined;
+  #scope: EgressScope | undefined;
 
   constructor(hosts: FollowedTable, namespace: string, clock: Clock) {
     this.#clock = clock;
@@ -23,8 +28,15 @@ export class HostBook {
     this.#rebuild();
   }
 
-  /** At once when it is known; a promise, of at most HOLD_MS, while it is not: then undefined. */
-  table(): HostTable<ServiceName> | Promise<HostTable<ServiceName> | undefined> {
+  /**
+   * Those in scope (undefined: all), made anew when it is another scope than before. At once when they are known; a
+   * promise, of at most HOLD_MS, while they are not: then undefined.
+   */
+  table(scope?: EgressScope): HostTable<ServiceName> | Promise<HostTable<ServiceName> | undefined> {
+    if (scope !== this.#scope) {
+      this.#scope = scope;
+      if (this.#hosts !== undefined) this.#use(this.#hosts);
+    }
     return this.#table ?? this.#hold();
   }
 
@@ -35,17 +47,25 @@ export class HostBook {
   #rebuild(): void {
     const { value, epoch, sequence, state } = this.#follow;
     if (value === undefined) {
-      if (state === "absent") this.#table = new HostTable();
+      if (state === "absent") this.#use([]);
       return;
     }
     try {
       const { hosts, revision } = HostsConfig.decode(value);
       if (hosts.length > MAX_HOSTS) throw new Error(`${hosts.length} hosts; at most ${MAX_HOSTS}`);
-      this.#table = new HostTable(hosts.map(({ pattern, namespace, service }) => [pattern, { namespace, service }]));
+      this.#use(hosts);
       this.#follow.setApplied({ epoch, sequence, revision });
     } catch (error) {
       this.#follow.setApplied({ ...this.#follow.applied, reason: errorMessage(error) });
     }
+  }
+
+  /** Throws on a pattern that cannot be read. */
+  #use(hosts: readonly NamedHost[]): void {
+    const scope = this.#scope;
+    const visible = scope === undefined ? hosts : hosts.filter((host) => scope.admitsService(host));
+    this.#table = new HostTable(visible.map(({ pattern, namespace, service }) => [pattern, { namespace, service }]));
+    this.#hosts = hosts;
   }
 
   #hold(): Promise<HostTable<ServiceName> | undefined> {

@@ -6,8 +6,8 @@ import type { Directory } from "./directory.ts";
 export function instanceVerifier(directory: () => Directory): ConnectorOptions["verify"] {
   return ({ peer }, socket) => {
     const certificate = socket.getPeerCertificate();
-    const { snapshot } = directory().entry(peer.namespace, peer.service);
-    const wrong = verifyServerIdentity(certificate, snapshot?.serviceAccounts ?? new Set<string>());
+    const { serviceAccounts } = directory().entry(peer.namespace, peer.service);
+    const wrong = verifyServerIdentity(certificate, serviceAccounts);
     return wrong === undefined ? { expiresMs: Date.parse(certificate.valid_to) } : { error: wrong.message };
   };
 }

@@ -71,6 +71,11 @@ export class ServiceEntry {
     return this.#clusters;
   }
 
+  /** Who may serve it. Others route to its instances even while its own routes still wait for something. */
+  get serviceAccounts(): ReadonlySet<string> {
+    return this.#snapshot?.serviceAccounts ?? new Set(this.#config?.serviceAccounts);
+  }
+
   /** The numbers of its ports, as far as its configuration is known. */
   get ports(): readonly number[] {
     return this.#config?.ports.map(({ number }) => number) ?? [];

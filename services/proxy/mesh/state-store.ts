@@ -18,8 +18,8 @@ interface SavedKey {
   readonly value?: string;
 }
 
-/** Of this table the proxy reads one key, and that it is absent is as good an answer as any. */
-const ABSENCE_COUNTS: Table = "hosts";
+/** Of these tables the proxy reads certain keys, and that one is absent is as good an answer as any. */
+const ABSENCE_COUNTS: readonly Table[] = ["hosts", "workload"];
 
 /**
  * What this proxy follows, kept on disk: a restarted proxy serves from it until the bus has something newer, so that
@@ -90,7 +90,7 @@ export class StateStore {
       for (const { key, state, epoch, sequence, value } of follower.followed) {
         if (value !== undefined) {
           keys.push({ table, key, epoch, sequence, value: Buffer.from(value).toString("base64") });
-        } else if (state === "absent" && table === ABSENCE_COUNTS) keys.push({ table, key, epoch, sequence });
+        } else if (state === "absent" && ABSENCE_COUNTS.includes(table)) keys.push({ table, key, epoch, sequence });
       }
     }
     // Positions alone tell whether anything changed.

@@ -1,10 +1,17 @@
 import type { Clock } from "../../../shared/base/index.ts";
 import { type Bus, type FollowedTable, TableFollower } from "../../../shared/bus/index.ts";
 import type { Logger } from "../../../shared/obs/index.ts";
-import { EndpointSet, GatewayConfig, HostsConfig, Plan, ServiceConfig } from "../../../shared/wire/index.ts";
+import {
+  EndpointSet,
+  GatewayConfig,
+  HostsConfig,
+  Plan,
+  ServiceConfig,
+  WorkloadConfig,
+} from "../../../shared/wire/index.ts";
 
 /** The tables that requests are carried by. */
-export const DATA_TABLES = ["service", "endpoints", "hosts", "gateway", "plan"] as const;
+export const DATA_TABLES = ["service", "endpoints", "hosts", "gateway", "workload", "plan"] as const;
 
 export type DataTable = (typeof DATA_TABLES)[number];
 export type DataTables = Readonly<Record<DataTable, FollowedTable>>;
@@ -22,6 +29,7 @@ export function followTables(options: { bus: Bus; clock: Clock; log: Logger; nam
     endpoints: follow("endpoints", EndpointSet.decode),
     hosts: follow("hosts", HostsConfig.decode),
     gateway: follow("gateway", GatewayConfig.decode),
+    workload: follow("workload", WorkloadConfig.decode),
     plan: follow("plan", Plan.decode),
     trust: follow("trust"),
   };

@@ -3,8 +3,10 @@ import type { Exchange } from "../filter/exchange.ts";
 import type { Filter, FilterVerdict } from "../filter/filter.ts";
 import { holdFor } from "../filter/hold.ts";
 import type { Directory, Lookup } from "../mesh/directory.ts";
+import type { EgressScope } from "../mesh/egress-scope.ts";
 import type { HostBook } from "../mesh/host-book.ts";
 import { portOf, type ServiceSnapshot } from "../mesh/service-snapshot.ts";
+import type { MeshSettings } from "../mesh-settings.ts";
 import { splitAuthority } from "../route/authority.ts";
 import type { HostTable } from "../route/host-table.ts";
 import { detachedText } from "../stream/detached-text.ts";
@@ -23,19 +25,23 @@ export function routeTo(exchange: Exchange, snapshot: ServiceSnapshot, namedPort
   exchange.service = snapshot;
   exchange.route = route;
   exchange.servicePort = port;
-  record.route = route.rule;
+  record.route = route.name;
   return "continue";
 }
+
+export type OutboundRules = Pick<MeshSettings, "scope" | "outboundPolicy">;
 
 export interface ResolveOptions {
   readonly namespace: string;
   readonly directory: Directory;
   readonly hosts: Pick<HostBook, "table">;
-  readonly policy: "ALLOW_ANY" | "REGISTRY_ONLY";
+  /** What the application may call, as it is in force now. */
+  rules(): OutboundRules;
 }
 
 /** What an authority means to this proxy. */
 interface NamedHost {
+  /** Undefined: no service's name, or that of one which is not in scope. */
   readonly service: ServiceName | undefined;
   readonly port: number | undefined;
 }
@@ -47,17 +53,27 @@ const MAX_NAMED_HOSTS = 1024;
  * Finds the service that a request's host means to its caller's namespace, and the route: a registered service of that
  * name, else what the namespace's hosts say. A host that is neither is outside. The first request for a service waits
  * for the bus; while the bus has not answered, nothing is decided: 503, never a guess.
+ *
+ * A scope is looked at when a name is met for the first time, not for each request: a service out of scope is not even
+ * looked up, so it costs neither memory nor messages.
  */
 export class ResolveFilter implements Filter {
   readonly name = "resolve";
   readonly #options: ResolveOptions;
   readonly #named = new Map<string, NamedHost>();
+  /** That `#named` was worked out with. */
+  #scope: EgressScope | undefined;
 
   constructor(options: ResolveOptions) {
     this.#options = options;
   }
 
   onRequest(exchange: Exchange): FilterVerdict {
+    const { scope } = this.#options.rules();
+    if (scope !== this.#scope) {
+      this.#scope = scope;
+      this.#named.clear();
+    }
     const { service, port } = this.#nameOf(exchange.head.authority);
     if (service === undefined) return this.#byHost(exchange, port);
     const lookup = this.#options.directory.lookup(service.namespace, service.service);
@@ -70,7 +86,9 @@ export class ResolveFilter implements Filter {
     if (known !== undefined) return known;
     const kept = detachedText(authority);
     const { host, port } = splitAuthority(kept);
-    const named: NamedHost = { service: resolveHost(host, this.#options.namespace), port };
+    const service = resolveHost(host, this.#options.namespace);
+    const isInScope = service === undefined || this.#scope === undefined || this.#scope.admitsService(service);
+    const named: NamedHost = { service: isInScope ? service : undefined, port };
     if (this.#named.size >= MAX_NAMED_HOSTS) this.#named.clear();
     this.#named.set(kept, named);
     return named;
@@ -88,7 +106,7 @@ export class ResolveFilter implements Filter {
   }
 
   #byHost(exchange: Exchange, port: number | undefined): FilterVerdict {
-    const table = this.#options.hosts.table();
+    const table = this.#options.hosts.table(this.#scope);
     if (table instanceof Promise) return holdFor(exchange, table, (late) => this.#byTable(exchange, late, port));
     return this.#byTable(exchange, table, port);
   }
@@ -103,7 +121,7 @@ export class ResolveFilter implements Filter {
   }
 
   #outside(exchange: Exchange): FilterVerdict {
-    if (this.#options.policy === "ALLOW_ANY") {
+    if (this.#options.rules().outboundPolicy === "ALLOW_ANY") {
       exchange.record.route = "passthrough";
       return "continue";
     }
@@ -119,7 +137,7 @@ export function toNamed(exchange: Exchange, lookup: Lookup, port: number | undef
   return "wait";
 }
 
-function notKnownYet(exchange: Exchange): "wait" {
+export function notKnownYet(exchange: Exchange): "wait" {
   exchange.reply(503, "service_not_known_yet", "NC", "the mesh's configuration is not available");
   return "wait";
 }

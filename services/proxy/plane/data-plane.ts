@@ -1,6 +1,10 @@
 import type { MetricFigures } from "../../../shared/obs/index.ts";
+import type { TapAnswer } from "../../../shared/wire/index.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import type { SeriesFigures } from "../request-stats.ts";
+import type { TapOrder } from "../tap/tap-filter.ts";
+import type { MeshView } from "./mesh-view.ts";
+import type { RouteConfigView } from "./route-views.ts";
 import type { ClusterView, ListenerView, ServiceView } from "./views.ts";
 
 /** All that has been counted. */
@@ -24,6 +28,9 @@ export interface PlaneViews {
   readonly clusters: readonly ClusterView[];
   readonly listeners: readonly ListenerView[];
   readonly services: readonly ServiceView[];
+  readonly routes: readonly RouteConfigView[];
+  /** Undefined: nobody can tell yet. */
+  readonly mesh: MeshView | undefined;
   readonly figures: Figures;
 }
 
@@ -43,6 +50,8 @@ export interface DataPlane {
   /** No new connections; those that there are end after their request. `name`: only of that listener. */
   closeListeners(name?: string): Promise<void>;
   show<N extends PlaneViewName>(name: N): Promise<PlaneViews[N]>;
+  /** What a watcher of live requests has not seen yet. */
+  tap(order: TapOrder): Promise<TapAnswer>;
   /** Other processes that it consists of. */
   readonly workers: readonly WorkerView[];
   /** Lets everything go and delivers the last reports; the listeners are closed by then. */

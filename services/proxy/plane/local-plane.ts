@@ -1,8 +1,7 @@
 import type { Clock } from "../../../shared/base/index.ts";
 import type { Requester } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
-import type { Plan, ProxyIdentity } from "../../../shared/wire/index.ts";
-import { AccessLog } from "../access-log.ts";
+import type { Plan, ProxyIdentity, TapAnswer } from "../../../shared/wire/index.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { type ClientIdentity, Connector } from "../cluster/connector.ts";
 import { http1Settings, type ProxyConfig } from "../config.ts";
@@ -15,24 +14,32 @@ import { type Bind, Listeners } from "../listeners.ts";
 import { Directory } from "../mesh/directory.ts";
 import { instanceVerifier } from "../mesh/instance-verifier.ts";
 import { PlanBook } from "../mesh/plan-book.ts";
+import type { ServiceSnapshot } from "../mesh/service-snapshot.ts";
 import type { DataTables } from "../mesh/tables.ts";
+import { WorkloadBook } from "../mesh/workload-book.ts";
 import { Overload } from "../overload.ts";
 import { CheckClient } from "../policy/check-client.ts";
 import { PolicyGate } from "../policy/gate.ts";
 import type { CompiledReportPlan } from "../report/compiled-plan.ts";
 import { Reporter } from "../report/reporter.ts";
 import { RequestStats } from "../request-stats.ts";
+import { RuntimeSettings } from "../runtime-settings.ts";
 import { selfPeer } from "../self-peer.ts";
 import type { Share } from "../share.ts";
 import { Sidecar } from "../sidecar.ts";
 import { compileReader } from "../stream/attributes.ts";
 import type { Peer, RequestRecord } from "../stream/record.ts";
-import { Tracer } from "../trace/tracer.ts";
+import type { TapOrder } from "../tap/tap-filter.ts";
+import { Taps } from "../tap/taps.ts";
 import type { DataPlane, PlaneViewName, PlaneViews } from "./data-plane.ts";
+import { meshView } from "./mesh-view.ts";
+import { routeConfigView } from "./route-views.ts";
 import { clusterView, listenerView, serviceView } from "./views.ts";
 
 /** How long a start waits for the plan of the proxy's own service: until it is known, the default one holds. */
 const PLAN_WAIT_MS = 2_000;
+/** And for what the mesh sets for this workload: until then it is as it was started. */
+const SETTINGS_WAIT_MS = 2_000;
 
 export interface LocalPlaneOptions {
   readonly config: ProxyConfig;
@@ -61,10 +68,12 @@ export class LocalPlane implements DataPlane {
   readonly #checks: CheckClient;
   readonly #overload: Overload;
   readonly #listeners: Listeners;
+  readonly #taps: Taps;
   #material: IdentityMaterial | undefined;
   #client: ClientIdentity | undefined;
   #frontend: Frontend | undefined;
-  #accessLog: AccessLog | undefined;
+  #settings: RuntimeSettings | undefined;
+  #workload: WorkloadBook | undefined;
 
   constructor(options: LocalPlaneOptions) {
     this.#options = options;
@@ -72,6 +81,7 @@ export class LocalPlane implements DataPlane {
     const { namespace, serviceAccount, instance } = config;
     const identity: ProxyIdentity = { namespace, serviceAccount, proxy: instance };
     this.#self = selfPeer(config);
+    this.#taps = new Taps(clock);
     this.#listeners = new Listeners(options.bind);
     this.#connector = new Connector({
       connectTimeoutMs: config.connectTimeoutMs,
@@ -112,9 +122,17 @@ export class LocalPlane implements DataPlane {
     const book = new PlanBook<CompiledReportPlan<RequestRecord>>(this.#options.tables.plan, (plan: Plan) =>
       this.#reporter.plan(plan),
     );
-    await this.#learnPlans(book);
+    const settings = new RuntimeSettings(this.#options.config, this.#options.clock);
+    this.#settings = settings;
+    this.#workload = new WorkloadBook({
+      workloads: this.#options.tables.workload,
+      self: this.#self,
+      clock: this.#options.clock,
+      adopt: (told) => settings.adopt(told),
+    });
+    await Promise.all([this.#learnPlans(book), this.#workload.answered(SETTINGS_WAIT_MS)]);
     // Renewed, maybe, while plans were awaited.
-    this.#frontend = this.#buildFrontend(book, this.#material ?? material);
+    this.#frontend = this.#buildFrontend(book, settings, this.#material ?? material);
     const ports = await this.#frontend.listen();
     this.#reporter.start();
     return ports;
@@ -138,8 +156,10 @@ export class LocalPlane implements DataPlane {
     this.#overload.close();
     this.#directory.close();
     this.#frontend?.close();
+    this.#taps.close();
     await this.#reporter.stop();
-    this.#accessLog?.close();
+    this.#workload?.close();
+    this.#settings?.close();
   }
 
   show<N extends PlaneViewName>(name: N): Promise<PlaneViews[N]> {
@@ -147,9 +167,19 @@ export class LocalPlane implements DataPlane {
       clusters: () => [...this.#clusters()].map(clusterView),
       listeners: () => this.#listeners.active.map(listenerView),
       services: () => [...this.#directory.entries].map(serviceView),
+      routes: () => [...(this.#frontend?.routes ?? []), ...this.#snapshots().map(routeConfigView)],
+      mesh: () => this.#settings && meshView(this.#settings.current),
       figures: () => ({ requests: this.#stats.figures(), processes: [] }),
     };
     return Promise.resolve(views[name]());
+  }
+
+  tap(order: TapOrder): Promise<TapAnswer> {
+    return Promise.resolve(this.#taps.take(order));
+  }
+
+  #snapshots(): ServiceSnapshot[] {
+    return [...this.#directory.entries].map(({ snapshot }) => snapshot).filter((snapshot) => snapshot !== undefined);
   }
 
   *#clusters(): Iterable<Cluster> {
@@ -165,9 +195,13 @@ export class LocalPlane implements DataPlane {
     this.#directory.pin(namespace, service);
   }
 
-  #buildFrontend(book: PlanBook<CompiledReportPlan<RequestRecord>>, material: IdentityMaterial): Frontend {
+  #buildFrontend(
+    book: PlanBook<CompiledReportPlan<RequestRecord>>,
+    settings: RuntimeSettings,
+    material: IdentityMaterial,
+  ): Frontend {
     const { config, share, tables, clock, log } = this.#options;
-    const { namespace, service, traceFormats, traceSamplingPercent } = config;
+    const { namespace, service } = config;
     const gate = new PolicyGate({ book, checks: this.#checks, reporter: this.#reporter, namespace, service });
     const parts: FrontendParts = {
       config,
@@ -176,25 +210,15 @@ export class LocalPlane implements DataPlane {
       connector: this.#connector,
       gate,
       overload: this.#overload,
-      tracer:
-        traceFormats.length === 0
-          ? undefined
-          : new Tracer({ formats: traceFormats, samplingPercent: traceSamplingPercent }),
+      tracer: settings.tracer,
+      settings,
       listeners: this.#listeners,
       clock,
       share,
       log,
       sinks: [(record) => this.#stats.count(record), (record) => gate.report(record)],
-      logSinks: this.#openAccessLog(),
+      logSinks: [(record) => settings.accessLog.write(record), (record) => this.#taps.offer(record)],
     };
-    return config.mode === "gateway" ? new Gateway(parts, tables.gateway) : new Sidecar(parts, tables.hosts, material);
-  }
-
-  #openAccessLog(): ((record: RequestRecord) => void)[] {
-    const { config, clock } = this.#options;
-    if (config.accessLog === "") return [];
-    const log = new AccessLog(config.accessLog, config.accessLogFormat, clock);
-    this.#accessLog = log;
-    return [(record) => log.write(record)];
+    return config.mode === "gateway" ? new Gateway(parts, tables) : new Sidecar(parts, tables.hosts, material);
   }
 }

@@ -1,5 +1,6 @@
 import type { AppliedState, FollowState } from "../../../shared/bus/index.ts";
 import type { ServiceConfig } from "../../../shared/wire/index.ts";
+import type { ClusterLimits } from "../cluster/circuit-breaker.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { BoundListener } from "../listeners.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
@@ -8,7 +9,11 @@ import type { ServiceEntry } from "../mesh/service-entry.ts";
 
 export interface ClusterView {
   readonly name: string;
+  /** The resource that it has its policy from; empty: none, so the defaults hold. */
+  readonly policy: string;
   readonly load_balancing: string;
+  /** Only those that are set. */
+  readonly circuit_breakers: Readonly<Record<string, number>>;
   readonly host_statuses: readonly HostView[];
 }
 
@@ -19,6 +24,8 @@ export interface HostView {
   readonly ports: Readonly<Record<string, number>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly locality: string;
+  /** How connections are secured. */
+  readonly transport: "mutual_tls" | "plaintext";
   readonly weight: number;
   readonly healthy: boolean;
   /** Why it gets no requests. */
@@ -30,13 +37,16 @@ export interface HostView {
 export function clusterView(cluster: Cluster): ClusterView {
   return {
     name: cluster.name,
+    policy: cluster.policy.rule,
     load_balancing: cluster.policy.loadBalancing,
+    circuit_breakers: limitsView(cluster.policy.limits),
     host_statuses: cluster.hosts.map((host) => ({
       instance: host.peer.instance,
       address: host.peer.ip,
       ports: Object.fromEntries([...host.ports].map(([number, { port }]) => [number, port])),
       labels: host.peer.labels,
       locality: host.locality,
+      transport: [...host.ports.values()].some(({ plaintext }) => plaintext) ? "plaintext" : "mutual_tls",
       weight: host.weight,
       healthy: host.available,
       health_flags: [
@@ -48,6 +58,16 @@ export function clusterView(cluster: Cluster): ClusterView {
       connections: host.connections,
     })),
   };
+}
+
+function limitsView({ maxConnections, maxPending, maxRequests, maxRetries }: ClusterLimits): Record<string, number> {
+  const limits = {
+    max_connections: maxConnections,
+    max_pending_requests: maxPending,
+    max_requests: maxRequests,
+    max_retries: maxRetries ?? Number.POSITIVE_INFINITY,
+  };
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== Number.POSITIVE_INFINITY));
 }
 
 export interface ListenerView {

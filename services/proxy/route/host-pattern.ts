@@ -39,6 +39,20 @@ export function compareHostPatterns(a: HostPattern, b: HostPattern): number {
   return length(b) - length(a) || Number(b.port !== undefined) - Number(a.port !== undefined);
 }
 
+/** The text of what both patterns have in common: the narrower of the two, if one lies within the other. */
+export function narrowerPattern(a: HostPattern, b: HostPattern): string | undefined {
+  if (a.port !== undefined && b.port !== undefined && a.port !== b.port) return undefined;
+  const narrower = liesWithin(a, b) ? a : liesWithin(b, a) ? b : undefined;
+  const port = a.port ?? b.port;
+  return narrower && (port === undefined ? narrower.name : `${narrower.name}:${port}`);
+}
+
+function liesWithin({ name, suffix }: HostPattern, outer: HostPattern): boolean {
+  if (outer.suffix === undefined) return name === outer.name;
+  if (suffix !== undefined) return suffix.endsWith(outer.suffix);
+  return name.endsWith(outer.suffix) && name.length > outer.suffix.length;
+}
+
 /** Why a pattern is not for a request; undefined when it is. `host` as it is compared. */
 export function whyNotForHost(pattern: HostPattern, host: string, port: number): string | undefined {
   const { name, suffix } = pattern;

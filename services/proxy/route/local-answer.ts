@@ -11,6 +11,9 @@ export interface LocalAnswer {
   location?(head: RequestHead, port: number): string;
 }
 
+type Target = Pick<Redirect, "uri" | "authority" | "scheme" | "port" | "derivePort" | "prefixRewrite">;
+
+const TO_HTTPS: Target = { uri: "", authority: "", scheme: "https", port: 0, derivePort: "", prefixRewrite: "" };
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const DEFAULT_REDIRECT = 302;
 const FROM_REQUEST_PORT = "FROM_REQUEST_PORT";
@@ -33,12 +36,17 @@ export function compileLocalAnswer(route: Route, matchedPrefix: string | undefin
   return { status, body };
 }
 
-function locationOf(head: RequestHead, port: number, redirect: Redirect, matchedPrefix: string | undefined): string {
+/** The same by https, as a server without any other answer says it. */
+export function httpsLocation(head: RequestHead): string {
+  return locationOf(head, 0, TO_HTTPS, undefined);
+}
+
+function locationOf(head: RequestHead, port: number, redirect: Target, matchedPrefix: string | undefined): string {
   const scheme = redirect.scheme || head.scheme;
   return `${scheme}://${authorityOf(head, port, redirect, scheme)}${pathTo(head, redirect, matchedPrefix)}`;
 }
 
-function authorityOf(head: RequestHead, called: number, redirect: Redirect, scheme: string): string {
+function authorityOf(head: RequestHead, called: number, redirect: Target, scheme: string): string {
   const authority = redirect.authority || head.authority;
   const number = redirect.port || (redirect.derivePort === FROM_REQUEST_PORT ? called : 0);
   if (number !== 0 || redirect.derivePort !== "") {
@@ -53,7 +61,7 @@ function authorityOf(head: RequestHead, called: number, redirect: Redirect, sche
 }
 
 /** A path of the rule's own keeps the request's query, unless it brings one. */
-function pathTo(head: RequestHead, redirect: Redirect, matchedPrefix: string | undefined): string {
+function pathTo(head: RequestHead, redirect: Target, matchedPrefix: string | undefined): string {
   if (redirect.uri !== "") return redirect.uri.includes("?") ? redirect.uri : redirect.uri + queryOf(head);
   if (redirect.prefixRewrite === "") return head.path;
   return matchedPrefix === undefined

@@ -19,6 +19,8 @@ import { WeightedChoice } from "./weighted-choice.ts";
 export interface ServiceRoute extends Matchable {
   /** `<kind>/<namespace>/<name>` or "default". */
   readonly rule: string;
+  /** What logs call it: as its resource does, else its rule. */
+  readonly name: string;
   /** Among those of its rule, from 0. */
   readonly place: number;
   readonly config: Route;
@@ -53,6 +55,9 @@ export interface RouteMirror {
 }
 
 export type ClusterOf = (destination: Destination | null | undefined) => Cluster;
+
+/** The port of a destination, given the one that the route says; 0: the port that was called. */
+export type PortOf = (destination: Destination | null | undefined, port: number) => number;
 
 /** The routes of a service that hold for callers in a namespace: those of the first view that names it, if any does. */
 export function routesFor(
@@ -98,12 +103,18 @@ export function* placed(routes: readonly Route[]): Iterable<{ readonly config: R
 }
 
 /** Throws on what no request could be routed by. */
-export function compileRoute(config: Route, clusterOf: ClusterOf, place: number): ServiceRoute {
+export function compileRoute(
+  config: Route,
+  clusterOf: ClusterOf,
+  place: number,
+  portOf: PortOf = (_, port) => port,
+): ServiceRoute {
   const prefix = matchedPrefix(config);
   const appended = { add: config.appendHeaders };
   const { operations, authority } = withoutAuthority(config.requestHeaders);
   return {
     rule: config.rule,
+    name: config.name || config.rule,
     place,
     config,
     conditions: compileConditions(config.match),
@@ -112,7 +123,7 @@ export function compileRoute(config: Route, clusterOf: ClusterOf, place: number)
         const own = withoutAuthority(requestHeaders);
         const value = {
           cluster: clusterOf(destination),
-          port,
+          port: portOf(destination, port),
           requestEdits: compileHeaderEdits(own.operations, operations, appended),
           responseEdits: compileHeaderEdits(responseHeaders, config.responseHeaders),
           rewrite: compileRewrite(config.rewrite, prefix, own.authority || config.rewrite?.authority || authority),
@@ -125,7 +136,11 @@ export function compileRoute(config: Route, clusterOf: ClusterOf, place: number)
     mirrors:
       config.mirrors.length === 0
         ? undefined
-        : config.mirrors.map(({ destination, percent, port }) => ({ cluster: clusterOf(destination), percent, port })),
+        : config.mirrors.map(({ destination, percent, port }) => ({
+            cluster: clusterOf(destination),
+            percent,
+            port: portOf(destination, port),
+          })),
     cors: compileCors(config.cors),
     hashKey: compileHashKey(config.hashPolicies),
     retry: compileRetry(config.retry),

@@ -20,33 +20,39 @@ export type TraceFormatName = (typeof TRACE_FORMATS)[number];
 /** A single b3 header is read before the others of its kind (B3: it takes precedence). */
 const FORMATS: Readonly<Record<TraceFormatName, TraceFormat>> = { w3c, b3, b3multi: b3Multi };
 
-export interface TracerOptions {
-  /** Of new traces; never empty. */
+export interface TraceSettings {
+  /** Of new traces; empty: all trace headers are left alone. */
   readonly formats: readonly TraceFormatName[];
   /** Share of new traces that are kept. */
   readonly samplingPercent: number;
 }
 
 export class Tracer {
-  readonly #formats: readonly TraceFormat[];
-  readonly #samplingPercent: number;
+  #formats: readonly TraceFormat[] = [];
+  #samplingPercent = 0;
   readonly #random: () => number;
   readonly #ids = new TraceIds();
 
-  constructor(options: TracerOptions, random: () => number = Math.random) {
-    this.#formats = options.formats.map((name) => FORMATS[name]);
-    this.#samplingPercent = options.samplingPercent;
+  constructor(settings: TraceSettings, random: () => number = Math.random) {
+    this.use(settings);
     this.#random = random;
+  }
+
+  /** From now on. */
+  use({ formats, samplingPercent }: TraceSettings): void {
+    this.#formats = formats.map((name) => FORMATS[name]);
+    this.#samplingPercent = samplingPercent;
   }
 
   /** Makes the span of a request that is about to be sent. */
   send(headers: HeaderList): void {
+    if (this.#formats.length === 0) return;
     if (!hasTrace(headers) || !this.#continue(headers)) this.#begin(headers, this.#formats, undefined);
   }
 
   /** Shares the span of a request that was received; begins a trace when its sender had none. */
   receive(headers: HeaderList): void {
-    if (!hasTrace(headers)) this.#begin(headers, this.#formats, undefined);
+    if (this.#formats.length > 0 && !hasTrace(headers)) this.#begin(headers, this.#formats, undefined);
   }
 
   /** False when nothing could be read, and all of it is gone. */

@@ -1,12 +1,14 @@
+import type { RouteConfigView } from "../plane/route-views.ts";
 import type { ClusterView, HostView, ListenerView, ServiceView } from "../plane/views.ts";
 
-/** The clusters of several workers as one proxy's: load is added up, and a host is as bad as any of them finds it. */
+/** The clusters of several workers as one proxy's: load and limits are added up, and a host is as bad as any of them finds it. */
 export function mergedClusters(workers: readonly (readonly ClusterView[])[]): ClusterView[] {
   return mergedBy(
     workers.flat(),
     (cluster) => cluster.name,
     (one, other) => ({
       ...one,
+      circuit_breakers: addedUp(one.circuit_breakers, other.circuit_breakers),
       host_statuses: mergedBy([...one.host_statuses, ...other.host_statuses], hostKey, mergedHost),
     }),
   );
@@ -27,6 +29,21 @@ export function mergedServices(workers: readonly (readonly ServiceView[])[]): Se
     (service) => service.service,
     (one, other) => (one.config === null ? other : one),
   );
+}
+
+/** Each service as the first shows it that has its newest configuration. */
+export function mergedRoutes(workers: readonly (readonly RouteConfigView[])[]): RouteConfigView[] {
+  return mergedBy(
+    workers.flat(),
+    (routes) => routes.name,
+    (one, other) => (other.revision > one.revision ? other : one),
+  );
+}
+
+type Numbers = ClusterView["circuit_breakers"];
+
+function addedUp(one: Numbers, other: Numbers): Numbers {
+  return Object.fromEntries(Object.entries(one).map(([name, value]) => [name, value + (other[name] ?? 0)]));
 }
 
 function hostKey({ instance, address, ports }: HostView): string {

@@ -1,10 +1,12 @@
 import type { AppliedState, FollowState } from "../../../shared/bus/index.ts";
 import type { MetricFigures } from "../../../shared/obs/index.ts";
+import type { TapAnswer } from "../../../shared/wire/index.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import type { DataTable } from "../mesh/tables.ts";
 import type { PlaneViewName, PlaneViews } from "../plane/data-plane.ts";
 import type { SeriesFigures } from "../request-stats.ts";
+import type { TapOrder } from "../tap/tap-filter.ts";
 
 /* All that the primary and a worker say to each other. It is plain data: what has methods does not cross. */
 
@@ -43,6 +45,7 @@ export interface WorkerQuestions {
   readonly closeListeners: { readonly argument: string | undefined; readonly answer: undefined };
   readonly show: { readonly argument: WorkerViewName; readonly answer: WorkerViews[WorkerViewName] };
   readonly figures: { readonly argument: undefined; readonly answer: WorkerFigures };
+  readonly tap: { readonly argument: TapOrder; readonly answer: TapAnswer };
   readonly stop: { readonly argument: undefined; readonly answer: undefined };
 }
 

@@ -1,15 +1,18 @@
 import { Backoff, type Clock, errorMessage, TimeoutError } from "../../../shared/base/index.ts";
 import type { Bus } from "../../../shared/bus/index.ts";
 import type { Logger, Metrics } from "../../../shared/obs/index.ts";
+import type { TapAnswer, TapRow } from "../../../shared/wire/index.ts";
 import type { ProxyConfig } from "../config.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import type { LogLevel } from "../log-level.ts";
 import type { DataPlane, Figures, PlaneViewName, PlaneViews, WorkerView } from "../plane/data-plane.ts";
+import type { TapOrder } from "../tap/tap-filter.ts";
+import { MAX_ANSWER_CHARS } from "../tap/taps.ts";
 import { Acceptor } from "./acceptor.ts";
 import { AppliedBoard } from "./applied-board.ts";
 import type { KeyRelay } from "./key-relay.ts";
 import { LeftKeys } from "./left-keys.ts";
-import { mergedClusters, mergedListeners, mergedServices } from "./merged-views.ts";
+import { mergedClusters, mergedListeners, mergedRoutes, mergedServices } from "./merged-views.ts";
 import { BUS_NAMES, type BusName, type PrimaryNotice, type WorkerViewName, type WorkerViews } from "./messages.ts";
 import { RetiredFigures } from "./retired-figures.ts";
 import { WorkerProcess, type WorkerProcessOptions } from "./worker-process.ts";
@@ -132,9 +135,30 @@ export class WorkerPool implements DataPlane {
       clusters: async () => mergedClusters(await this.#showAll("clusters")),
       listeners: async () => mergedListeners(await this.#showAll("listeners")),
       services: async () => mergedServices(await this.#showAll("services")),
+      routes: async () => mergedRoutes(await this.#showAll("routes")),
+      // The same for all of them, but for the moment of a change.
+      mesh: async () => (await this.#showAll("mesh"))[0],
       figures: () => this.#figures(),
     };
     return views[name]();
+  }
+
+  async tap(order: TapOrder): Promise<TapAnswer> {
+    const rows: TapRow[] = [];
+    let dropped = 0;
+    let failure: unknown;
+    const share = { ...order, maxChars: MAX_ANSWER_CHARS / this.#places.length };
+    await this.#eachServing(async (worker) => {
+      try {
+        const answer = await worker.channel.ask("tap", share);
+        rows.push(...answer.rows);
+        dropped += answer.dropped;
+      } catch (error) {
+        failure = error;
+      }
+    });
+    if (rows.length === 0 && failure !== undefined) throw failure;
+    return { rows: rows.sort((a, b) => a.timeMs - b.timeMs), dropped };
   }
 
   async stop(): Promise<void> {

@@ -46,11 +46,11 @@ export class WorkerProcess implements Taker {
   constructor({ environment, tables, board, acceptor, buses, onEnd }: WorkerProcessOptions) {
     this.#keys = new KeyRelay({ tables, board, tell: (update) => this.channel.tell({ type: "key", update }) });
     const file = new URL(`./main${extname(import.meta.url)}`, import.meta.url);
-    // Standard output is for the ready line alone.
+    // A worker has nothing to say on standard output but the access log, if that goes there.
     this.#child = fork(file, {
       env: withoutLogin(environment),
       serialization: "advanced",
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.channel = new Channel({
       post: (message, socket, onFailed) => this.#post(message, socket, onFailed),

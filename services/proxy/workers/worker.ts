@@ -49,6 +49,7 @@ export class Worker {
         },
         show: (name) => this.#started.plane.show(name),
         figures: () => this.#figures(),
+        tap: (order) => this.#started.plane.tap(order),
         stop: async () => {
           await this.#running?.plane.stop();
           return undefined;

@@ -1,0 +1,161 @@
+import type { ExportTo } from "../../../shared/model/index.ts";
+import { type NamedHostInput, tableKey } from "../../../shared/wire/index.ts";
+import { type Aged, compareAge } from "./age.ts";
+import { isVisible } from "./visibility.ts";
+
+/**
+ * What hosts that are no names of registered services mean, namespace by namespace.
+ *
+ * Several namespaces may say what a host is, and each says who may see it. A caller meets the one service that stands first: a
+ * real one before one that only a VirtualService made up, its own namespace's before others', the older before the younger.
+ * What all see is worked out once for all; a namespace only adds what is its own or was shown to it by name.
+ */
+export interface HostOffer extends Aged {
+  /** A host, `*.suffix` or `*`. */
+  readonly pattern: string;
+  /** The service that it means: its place in table `service`. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly exportTo: ExportTo;
+  /** Nothing but a VirtualService speaks of it. */
+  readonly isRouteOnly: boolean;
+}
+
+export interface CompiledHosts {
+  /** By pattern. */
+  readonly hosts: readonly NamedHostInput[];
+  /** How many more there would be than a table may have. */
+  readonly left: number;
+}
+
+export const MAX_HOSTS = 10_000;
+/** A table is one message. */
+const MAX_BYTES = 900 * 1024;
+/** Of one host beside its names. */
+const OVERHEAD_BYTES = 16;
+
+export class HostTables {
+  readonly #namespaces: () => Iterable<string>;
+  /** By key in table `service`: each such service has one host. */
+  readonly #offers = new Map<string, HostOffer>();
+  readonly #byPattern = new Map<string, Set<HostOffer>>();
+  /** Patterns about which a namespace may see something that others do not, and in how many offers. */
+  readonly #special = new Map<string, Map<string, number>>();
+  #forAll: readonly HostOffer[] | undefined;
+
+  /** `namespaces`: those that have callers. */
+  constructor(namespaces: () => Iterable<string>) {
+    this.#namespaces = namespaces;
+  }
+
+  /** What the service's host is now, undefined when it has none; returns the namespaces whose hosts may be others now. */
+  set(key: string, offer: HostOffer | undefined): readonly string[] {
+    const before = this.#offers.get(key);
+    if (JSON.stringify(before) === JSON.stringify(offer)) return [];
+    if (before !== undefined) this.#remove(key, before);
+    if (offer !== undefined) this.#add(key, offer);
+    this.#forAll = undefined;
+    const shown = new Set([...(before?.exportTo ?? []), ...(offer?.exportTo ?? [])]);
+    return [...this.#namespaces()].filter((namespace) => shown.has("*") || shown.has(namespace));
+  }
+
+  /** What a namespace sees. */
+  compile(namespace: string): CompiledHosts {
+    const chosen = new Map(this.#seenByAll().map((offer) => [offer.pattern, offer]));
+    for (const pattern of this.#special.get(namespace)?.keys() ?? []) {
+      const best = this.#best(pattern, namespace);
+      if (best !== undefined) chosen.set(pattern, best);
+    }
+    const offers = bounded([...chosen.values()], namespace);
+    return {
+      hosts: offers
+        .sort((a, b) => (a.pattern < b.pattern ? -1 : 1))
+        .map(({ pattern, namespace: of, name }) => ({ pattern, namespace: of, service: name })),
+      left: chosen.size - offers.length,
+    };
+  }
+
+  /** The service that just this host or pattern means to a namespace. */
+  find(pattern: string, namespace: string): { readonly namespace: string; readonly name: string } | undefined {
+    return this.#best(pattern, namespace);
+  }
+
+  /** Keys in table `service` of all services with just this host or pattern. */
+  keysOf(pattern: string): string[] {
+    return [...(this.#byPattern.get(pattern) ?? [])].map(({ namespace, name }) => tableKey(namespace, name));
+  }
+
+  /** `namespace`: undefined for what all see. */
+  #best(pattern: string, namespace: string | undefined): HostOffer | undefined {
+    let best: HostOffer | undefined;
+    for (const offer of this.#byPattern.get(pattern) ?? []) {
+      if (!isVisible(offer.exportTo, namespace)) continue;
+      if (best === undefined || compareOffers(offer, best, namespace) < 0) best = offer;
+    }
+    return best;
+  }
+
+  #seenByAll(): readonly HostOffer[] {
+    if (this.#forAll !== undefined) return this.#forAll;
+    const offers: HostOffer[] = [];
+    for (const pattern of this.#byPattern.keys()) {
+      const best = this.#best(pattern, undefined);
+      if (best !== undefined) offers.push(best);
+    }
+    this.#forAll = offers;
+    return offers;
+  }
+
+  #add(key: string, offer: HostOffer): void {
+    this.#offers.set(key, offer);
+    const offers = this.#byPattern.get(offer.pattern) ?? new Set<HostOffer>();
+    this.#byPattern.set(offer.pattern, offers.add(offer));
+    for (const namespace of specialTo(offer)) {
+      const counts = this.#special.get(namespace) ?? new Map<string, number>();
+      counts.set(offer.pattern, (counts.get(offer.pattern) ?? 0) + 1);
+      this.#special.set(namespace, counts);
+    }
+  }
+
+  #remove(key: string, offer: HostOffer): void {
+    this.#offers.delete(key);
+    const offers = this.#byPattern.get(offer.pattern);
+    offers?.delete(offer);
+    if (offers?.size === 0) this.#byPattern.delete(offer.pattern);
+    for (const namespace of specialTo(offer)) {
+      const counts = this.#special.get(namespace);
+      const left = (counts?.get(offer.pattern) ?? 1) - 1;
+      if (left > 0) counts?.set(offer.pattern, left);
+      else counts?.delete(offer.pattern);
+      if (counts?.size === 0) this.#special.delete(namespace);
+    }
+  }
+}
+
+function specialTo({ namespace, exportTo }: HostOffer): Set<string> {
+  return new Set([namespace, ...exportTo].filter((name) => name !== "*"));
+}
+
+function compareOffers(a: HostOffer, b: HostOffer, namespace: string | undefined): number {
+  return (
+    Number(a.isRouteOnly) - Number(b.isRouteOnly) ||
+    Number(b.namespace === namespace) - Number(a.namespace === namespace) ||
+    compareAge(a, b)
+  );
+}
+
+/** As many as a table may have: the namespace's own first, then the older ones. */
+function bounded(offers: HostOffer[], namespace: string): HostOffer[] {
+  const sizeOf = ({ pattern, namespace: of, name }: HostOffer): number =>
+    2 * (pattern.length + of.length + name.length) + OVERHEAD_BYTES;
+  const total = offers.reduce((sum, offer) => sum + sizeOf(offer), 0);
+  if (offers.length <= MAX_HOSTS && total <= MAX_BYTES) return offers;
+  const kept: HostOffer[] = [];
+  let bytes = 0;
+  for (const offer of offers.sort((a, b) => compareOffers(a, b, namespace))) {
+    bytes += sizeOf(offer);
+    if (kept.length >= MAX_HOSTS || bytes > MAX_BYTES) break;
+    kept.push(offer);
+  }
+  return kept;
+}

@@ -1,0 +1,127 @@
+import { type Clock, UnavailableError } from "../../../shared/base/index.ts";
+import type { TapAnswer, TapFilter, TapPeer, TapRow } from "../../../shared/wire/index.ts";
+import { askedPath } from "../access-log-facts.ts";
+import type { Peer, RequestRecord } from "../stream/record.ts";
+import { fitsTap, type TapOrder } from "./tap-filter.ts";
+
+/**
+ * Live requests for whoever asks. Nothing is kept unless somebody watches: a watcher asks again and again, each question
+ * takes what has come since the last one, and who has not asked for five seconds watches no more. So a command that is
+ * killed leaves nothing behind, nothing is sent that nobody has asked for, and a proxy needs no right to publish to
+ * people. What a watcher does not fetch in time is dropped and counted: requests never wait for it.
+ */
+
+const IDLE_MS = 5_000;
+const MAX_WATCHERS = 8;
+const MAX_ROWS = 1_000;
+/** Of one answer, so that it fits into a message. */
+export const MAX_ANSWER_CHARS = 384 * 1024;
+const MAX_TEXT_CHARS = 1_024;
+
+interface Watcher {
+  readonly filter: TapFilter;
+  rows: TapRow[];
+  dropped: number;
+  askedMs: number;
+}
+
+export class Taps {
+  readonly #clock: Clock;
+  readonly #watchers = new Map<string, Watcher>();
+  #cancelSweep = () => {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** On the request path. */
+  offer(record: RequestRecord): void {
+    if (this.#watchers.size === 0) return;
+    let row: TapRow | undefined;
+    for (const watcher of this.#watchers.values()) {
+      if (!fitsTap(watcher.filter, record)) continue;
+      if (watcher.rows.length >= MAX_ROWS) {
+        watcher.dropped++;
+        continue;
+      }
+      row ??= rowOf(record);
+      watcher.rows.push(row);
+    }
+  }
+
+  /** What has come since the last question of this watcher; the first one begins to watch. Throws UnavailableError. */
+  take({ id, filter, maxChars = MAX_ANSWER_CHARS }: TapOrder): TapAnswer {
+    let watcher = this.#watchers.get(id);
+    if (watcher === undefined) {
+      if (this.#watchers.size >= MAX_WATCHERS) throw new UnavailableError(`${MAX_WATCHERS} others watch this proxy`);
+      watcher = { filter, rows: [], dropped: 0, askedMs: 0 };
+      this.#watchers.set(id, watcher);
+      this.#sweepLater();
+    }
+    watcher.askedMs = this.#clock.monotonic();
+    const count = fitting(watcher.rows, maxChars);
+    const answer = { rows: watcher.rows.slice(0, count), dropped: watcher.dropped };
+    watcher.rows = watcher.rows.slice(count);
+    watcher.dropped = 0;
+    return answer;
+  }
+
+  close(): void {
+    this.#cancelSweep();
+    this.#watchers.clear();
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep();
+    this.#cancelSweep = this.#clock.after(IDLE_MS / 5, () => {
+      const nowMs = this.#clock.monotonic();
+      for (const [id, { askedMs }] of this.#watchers) if (nowMs - askedMs > IDLE_MS) this.#watchers.delete(id);
+      if (this.#watchers.size > 0) this.#sweepLater();
+    });
+  }
+}
+
+/** How many of the rows one answer takes. */
+function fitting(rows: readonly TapRow[], maxChars: number): number {
+  let chars = 0;
+  for (let i = 0; i < rows.length; i++) {
+    chars += JSON.stringify(rows[i]).length;
+    if (chars > maxChars) return i;
+  }
+  return rows.length;
+}
+
+function rowOf(record: RequestRecord): TapRow {
+  const { head, side } = record;
+  return {
+    timeMs: record.startedMs,
+    durationMs: record.durationMs,
+    reporter: side === "outbound" ? "source" : "destination",
+    source: peerOf(record.source),
+    destination: peerOf(record.destination),
+    method: head.method,
+    authority: head.authority.slice(0, MAX_TEXT_CHARS),
+    path: askedPath(record).slice(0, MAX_TEXT_CHARS),
+    status: record.status,
+    flags: record.flags,
+    detail: record.detail,
+    requestId: record.requestId.slice(0, MAX_TEXT_CHARS),
+    route: record.route,
+    attempts: record.attempts,
+    bytesReceived: record.bytesReceived,
+    bytesSent: record.bytesSent,
+    mutualTls: record.mutualTls,
+  };
+}
+
+function peerOf({ namespace, service, host, workload, instance, labels, principal, ip, port }: Peer): TapPeer {
+  return {
+    namespace,
+    service: service || host,
+    workload,
+    instance,
+    version: labels["version"] ?? "",
+    principal,
+    address: ip === "" ? "" : `${ip.includes(":") ? `[${ip}]` : ip}:${port}`,
+  };
+}
