@@ -1,4 +1,5 @@
 import {
+  DESTINATION_RULE,
   type DestinationRuleSpec,
   type ExportTo,
   isKind,
@@ -9,7 +10,6 @@ import {
 } from "../../../shared/model/index.ts";
 import { type Aged, agedOf, compareAge } from "./age.ts";
 import { HostPatterns } from "./host-patterns.ts";
-import { DESTINATION_RULE } from "./kinds.ts";
 import { meantHosts } from "./services.ts";
 import { exportedTo, isVisible } from "./visibility.ts";
 

@@ -35,9 +35,6 @@ export interface RouteContext {
 /** What Istio tries again when a route does not say. */
 const DEFAULT_RETRY_ON: readonly string[] = ["connect-failure", "refused-stream", "unavailable", "cancelled"];
 
-/** A redirect's uri that begins with this replaces the matched prefix only. */
-const PREFIX_VARIABLE = "%PREFIX()%";
-
 /** One route of a VirtualService for one of its match blocks. */
 export function toHttpRoute(spec: HttpRouteSpec, block: MatchBlock, context: RouteContext): RouteInput {
   const { rule, revision, delegate, place } = context;
@@ -86,15 +83,7 @@ export function toHttpRoute(spec: HttpRouteSpec, block: MatchBlock, context: Rou
 }
 
 function toRedirect({ uri, authority, scheme, port, code, prefixRewrite }: HttpRedirectSpec): RedirectInput {
-  const byVariable = uri.startsWith(PREFIX_VARIABLE);
-  return {
-    uri: byVariable ? "" : uri,
-    authority,
-    scheme,
-    port: redirectPort(port, scheme),
-    code,
-    prefixRewrite: byVariable ? uri.slice(PREFIX_VARIABLE.length) || "/" : prefixRewrite,
-  };
+  return { uri, authority, scheme, port: redirectPort(port, scheme), code, prefixRewrite };
 }
 
 /** 0: the port that was asked for. */

@@ -1,12 +1,10 @@
 import type {
-  DestinationRuleSpec,
   EgressRuleSpec,
   GatewaySpec,
   KindDefinition,
   MeshConfigSpec,
   ServiceEntrySpec,
   SidecarSpec,
-  VirtualServiceSpec,
   WorkloadEntrySpec,
 } from "../../../shared/model/index.ts";
 
@@ -17,5 +15,3 @@ export const EGRESS_RULE = named<EgressRuleSpec>("EgressRule");
 export const GATEWAY = named<GatewaySpec>("Gateway");
 export const SIDECAR = named<SidecarSpec>("Sidecar");
 export const MESH_CONFIG = named<MeshConfigSpec>("MeshConfig");
-export const VIRTUAL_SERVICE = named<VirtualServiceSpec>("VirtualService");
-export const DESTINATION_RULE = named<DestinationRuleSpec>("DestinationRule");

@@ -17,7 +17,7 @@ export interface MatchBlock {
 /** A route without match blocks. */
 export const EVERY_REQUEST: MatchBlock = { name: "", match: undefined, gateways: [] };
 
-/** Header names that mean other parts of a request to the proxy; as headers they cannot be asked for. */
+/** Header names that mean other parts of a request unless it is said that headers are meant. */
 const PARTS: ReadonlySet<string> = new Set(["uri", "scheme", "method", "authority"]);
 
 export function toMatchBlock(spec: HttpMatchSpec): MatchBlock {
@@ -29,9 +29,8 @@ export function toMatchBlock(spec: HttpMatchSpec): MatchBlock {
   part("scheme", spec.scheme);
   part("method", spec.method);
   part("authority", spec.authority);
-  headers.push(...namedMatches(spec.headers.filter(({ name }) => !PARTS.has(name))));
-  for (const match of namedMatches(spec.withoutHeaders.filter(({ name }) => !PARTS.has(name))))
-    headers.push({ ...match, invert: true });
+  headers.push(...namedMatches(spec.headers).map(asField));
+  headers.push(...namedMatches(spec.withoutHeaders).map((match) => ({ ...asField(match), invert: true })));
   const { sourceNamespace, sourceLabels, port } = spec;
   const hasSource = sourceNamespace !== "" || Object.keys(sourceLabels).length > 0;
   const match: RouteMatchInput = {
@@ -46,6 +45,10 @@ export function toMatchBlock(spec: HttpMatchSpec): MatchBlock {
 
 function namedMatches(matches: readonly NamedMatch[]): HeaderMatchInput[] {
   return matches.map(({ name, match }) => (match === undefined ? { name, present: true } : { name, ...match }));
+}
+
+function asField(match: HeaderMatchInput): HeaderMatchInput {
+  return PARTS.has(match.name ?? "") ? { ...match, isField: true } : match;
 }
 
 export type Conjunction = { readonly block: MatchBlock } | { readonly conflict: string };
@@ -95,7 +98,7 @@ function both(outer: readonly HeaderMatchInput[], inner: readonly HeaderMatchInp
     let isSaid = false;
     for (let i = 0; i < result.length && !isSaid; i++) {
       const other = result[i];
-      if (other === undefined || other.name !== condition.name) continue;
+      if (other === undefined || other.name !== condition.name || other.isField !== condition.isField) continue;
       const joint = jointOf(other, condition);
       if (joint === "never") return `${condition.name} ${shown(other)} and ${shown(condition)} never hold together`;
       if (joint === undefined) continue;

@@ -7,13 +7,13 @@ import {
   type ParsedResource,
   revisionOf,
   serviceHost,
+  VIRTUAL_SERVICE,
   type VirtualServiceSpec,
 } from "../../../shared/model/index.ts";
 import { tableKey } from "../../../shared/wire/index.ts";
 import { type Aged, agedOf } from "./age.ts";
 import { delegateRule } from "./delegation.ts";
 import { isWildcard } from "./host-patterns.ts";
-import { VIRTUAL_SERVICE } from "./kinds.ts";
 import type { FrozenRoutes } from "./restored-routes.ts";
 import { exportedTo } from "./visibility.ts";
 
