@@ -122,6 +122,9 @@ function toResilience(
   };
 }
 
+/** The gateway's port that an ingress rule without one means. */
+const HTTP_PORT = 80;
+
 /** Undefined when the destination has no such port. */
 export function toGatewayRoute(
   rule: string,
@@ -137,6 +140,7 @@ export function toGatewayRoute(
     ...(spec.match && { match: toMatch(spec.match) }),
     destination: { namespace: service.namespace, service: service.name },
     port,
+    serverPort: spec.port || HTTP_PORT,
   };
 }
 
