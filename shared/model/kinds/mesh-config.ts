@@ -1,5 +1,7 @@
+import { errorMessage } from "../../base/index.ts";
 import { defineKind } from "../define-kind.ts";
 import { isDnsLabel } from "../hosts.ts";
+import { parseLogFormat, parseLogTree } from "../log-format.ts";
 import type { At } from "../reader.ts";
 import { ROOT_NAMESPACE } from "../resource.ts";
 import { anyObject, bool, enumeration, int32, string } from "../scalars.ts";
@@ -24,6 +26,8 @@ const EXTENSIONS = "use the kinds of Mixer: handlers, instances and rules";
 const IDENTITY = "remove the field: the CA of the mesh says whom to trust";
 const ONE_CLUSTER = "remove the field: a mesh is one bus";
 const NOT_ENVOY = "remove the field: it is about Envoy";
+const LOG_FORMAT =
+  "write Envoy's operators, such as %REQ(:PATH)% %RESPONSE_CODE%; with accessLogEncoding JSON an object of them";
 const MTLS = "remove the field: sidecars speak TLS 1.3 with the mesh's certificates";
 const listener = (setting: string) => `set ${setting} where the proxy is started`;
 const portNumber = int32({ min: 0, max: 65_535 });
@@ -201,6 +205,7 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
   doc: `Mesh-wide defaults; there is one, ${NAME} in ${ROOT_NAMESPACE}.`,
   schema: checked(fields, (value, at): MeshConfigSpec => {
     checkName(at);
+    checkLogFormat(value.accessLogFormat, value.accessLogEncoding, at);
     return {
       outboundTrafficPolicy: value.outboundTrafficPolicy,
       accessLogFile: value.accessLogFile,
@@ -217,6 +222,17 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
     };
   }),
 });
+
+/** Without a word about the encoding it is text. */
+function checkLogFormat(format: string | undefined, encoding: string | undefined, at: At): void {
+  if (format === undefined || format === "") return;
+  try {
+    if (encoding === "JSON") parseLogTree(format);
+    else parseLogFormat(format);
+  } catch (error) {
+    at.errorOf("accessLogFormat", errorMessage(error), LOG_FORMAT);
+  }
+}
 
 function checkName(at: At): void {
   const { name, namespace } = at.context;
