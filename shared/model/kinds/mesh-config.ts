@@ -10,7 +10,7 @@ import type { MeshConfigSpec, OutboundMode } from "../specs-networking.ts";
 import { clientTls } from "./client-tls.ts";
 import { connectionPool, tcpKeepalive } from "./connection-pool.ts";
 import { httpRetry } from "./http-retry.ts";
-import { localityLbSetting, zoneAwareLbSetting } from "./locality-balancing.ts";
+import { localityFailover, zoneAwareLbSetting } from "./locality-balancing.ts";
 import { meshProxyConfig, without } from "./mesh-proxy-config.ts";
 import { exportTo, span } from "./networking.ts";
 import { outlierDetection } from "./outlier-detection.ts";
@@ -26,8 +26,6 @@ const EXTENSIONS = "use the kinds of Mixer: handlers, instances and rules";
 const IDENTITY = "remove the field: the CA of the mesh says whom to trust";
 const ONE_CLUSTER = "remove the field: a mesh is one bus";
 const NOT_ENVOY = "remove the field: it is about Envoy";
-const LOG_FORMAT =
-  "write Envoy's operators, such as %REQ(:PATH)% %RESPONSE_CODE%; with accessLogEncoding JSON an object of them";
 const MTLS = "remove the field: sidecars speak TLS 1.3 with the mesh's certificates";
 const listener = (setting: string) => `set ${setting} where the proxy is started`;
 const portNumber = int32({ min: 0, max: 65_535 });
@@ -54,12 +52,6 @@ const trustDomain = checked(string(), (text, at) =>
     ? text
     : at.error(`${JSON.stringify(text)} is not a domain`, "such as cluster.local"),
 );
-
-const locality = checked(localityLbSetting, (value, at) => {
-  if (value.distribute.length > 0)
-    at.refuseOf("distribute", "give it in a DestinationRule: shares are set for each service");
-  return value.failover;
-});
 
 const tlsConfig = object({
   minProtocolVersion: field(enumeration(["TLS_AUTO", "TLSV1_2", "TLSV1_3"]), "Oldest version of TLS."),
@@ -98,7 +90,7 @@ const fields = object({
   }),
   accessLogEncoding: field(enumeration(["TEXT", "JSON"]), "Whether lines are text or JSON.", { default: AS_STARTED }),
   enableEnvoyAccessLogService: without(bool(), "Whether logs go to a service.", "use accessLogFile", [false]),
-  disableEnvoyListenerLog: without(bool(), "Whether listeners log.", "remove the field: they do not", [false, true]),
+  disableEnvoyListenerLog: without(bool(), "Whether listeners log.", "remove the field: they do not", [false]),
   defaultConfig: field(meshProxyConfig, "How proxies are started."),
   outboundTrafficPolicy: field(outboundTrafficPolicy, "What becomes of requests to unknown hosts.", {
     default: AS_STARTED,
@@ -122,18 +114,26 @@ const fields = object({
   trustDomain: without(trustDomain, "Trust domain of identities.", listener("TRUST_DOMAIN"), ["", "cluster.local"]),
   trustDomainAliases: without(list(trustDomain), "Other names of the trust domain.", IDENTITY),
   caCertificates: without(list(anyObject()), "Further authorities.", IDENTITY),
-  defaultServiceExportTo: field(exportTo({ nobody: true }), "exportTo of ServiceEntries that have none.", {
+  defaultServiceExportTo: field(
+    exportTo({ nobody: true, keepDot: true }),
+    "exportTo of ServiceEntries that have none.",
+    {
+      default: "*",
+    },
+  ),
+  defaultVirtualServiceExportTo: field(exportTo({ keepDot: true }), "exportTo of VirtualServices that have none.", {
     default: "*",
   }),
-  defaultVirtualServiceExportTo: field(exportTo(), "exportTo of VirtualServices that have none.", { default: "*" }),
-  defaultDestinationRuleExportTo: field(exportTo(), "exportTo of DestinationRules that have none.", { default: "*" }),
+  defaultDestinationRuleExportTo: field(exportTo({ keepDot: true }), "exportTo of DestinationRules that have none.", {
+    default: "*",
+  }),
   rootNamespace: without(
     string(),
     "Namespace whose resources hold for all.",
     `remove the field: it is ${ROOT_NAMESPACE}`,
     ["", ROOT_NAMESPACE],
   ),
-  localityLbSetting: field(locality, "Preference for near instances, where a DestinationRule says nothing.", {
+  localityLbSetting: field(localityFailover, "Preference for near instances, where a DestinationRule says nothing.", {
     default: "none",
   }),
   zoneAwareLbSetting: without(zoneAwareLbSetting, "Preference for the caller's zone.", "use localityLbSetting"),
@@ -205,7 +205,7 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
   doc: `Mesh-wide defaults; there is one, ${NAME} in ${ROOT_NAMESPACE}.`,
   schema: checked(fields, (value, at): MeshConfigSpec => {
     checkName(at);
-    checkLogFormat(value.accessLogFormat, value.accessLogEncoding, at);
+    checkLogFormat(value.accessLogFormat ?? "", value.accessLogEncoding ?? "TEXT", at);
     return {
       outboundTrafficPolicy: value.outboundTrafficPolicy,
       accessLogFile: value.accessLogFile,
@@ -223,14 +223,13 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
   }),
 });
 
-/** Without a word about the encoding it is text. */
-function checkLogFormat(format: string | undefined, encoding: string | undefined, at: At): void {
-  if (format === undefined || format === "") return;
+function checkLogFormat(format: string, encoding: "TEXT" | "JSON", at: At): void {
+  if (format === "") return;
   try {
     if (encoding === "JSON") parseLogTree(format);
     else parseLogFormat(format);
   } catch (error) {
-    at.errorOf("accessLogFormat", errorMessage(error), LOG_FORMAT);
+    at.errorOf("accessLogFormat", errorMessage(error), "mend the format, or leave it out for the usual one");
   }
 }
 
