@@ -6,6 +6,7 @@ import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { EDGES } from "./commands/edges.ts";
 import { GET } from "./commands/get.ts";
+import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
@@ -25,6 +26,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   EDGES,
   TELEMETRY,
   PROXY_STATUS,
+  PROXY_CONFIG,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,
