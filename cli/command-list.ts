@@ -5,6 +5,7 @@ import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { EDGES } from "./commands/edges.ts";
+import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
@@ -19,6 +20,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   APPLY,
   CREATE,
   GET,
+  EXPLAIN,
   DELETE,
   TAP,
   TOP,
