@@ -18,8 +18,8 @@ import {
 } from "../../shared/wire/index.ts";
 import { askProxy, gatherProxies } from "../live/proxies.ts";
 import { proxyStates } from "../live/proxy-state.ts";
-import { listPending, listRegistry, listResources } from "../mesh-reads.ts";
 import type { Progress } from "../progress.ts";
+import { listPending, listRegistry, listResources } from "../registry-client.ts";
 
 const GATHER = { quietMs: 300, maxMs: 3_000 };
 /** Each is asked for its certificates; of a larger mesh the first ones by name stand for all. */
