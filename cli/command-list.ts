@@ -1,4 +1,5 @@
 import type { CommandDefinition } from "./command.ts";
+import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
@@ -6,8 +7,10 @@ import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
+import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
 import { HISTORY } from "./commands/history.ts";
+import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { REPLACE } from "./commands/replace.ts";
 import { ROLLBACK } from "./commands/rollback.ts";
@@ -24,15 +27,18 @@ export const COMMANDS: readonly CommandDefinition[] = [
   REPLACE,
   DIFF,
   GET,
+  EXPLAIN,
   DELETE,
   HISTORY,
   ROLLBACK,
+  ANALYZE,
   TAP,
   TOP,
   STAT,
   EDGES,
   TELEMETRY,
   PROXY_STATUS,
+  PROXY_CONFIG,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,
