@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type IncomingMessage, request } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { ConfigClient } from "../../cli/config-client.ts";
+import { ConfigClient } from "../../client/config-client.ts";
 import { explainRequest } from "../../cli/explain/explain.ts";
 import type { Explanation } from "../../cli/explain/explanation.ts";
 import { completeCaller } from "../../cli/explain/live-caller.ts";
