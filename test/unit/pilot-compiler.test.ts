@@ -99,6 +99,7 @@ describe("route rules", () => {
         rule: "default",
         destinations: [{ destination: { namespace: "default", service: "reviews" }, weight: 100 }],
         timeout: { timeoutMs: 15_000 },
+        websocketUpgrade: true,
       },
     ]);
   });
@@ -459,6 +460,17 @@ describe("ingress rules", () => {
     assert.deepEqual(
       gatewayOf(compiler).config.routes.map((route) => route.rule.split("/")[2]),
       ["exact", "long", "short", "any-first", "any-a", "any-b"],
+    );
+  });
+
+  test("a rule is for the gateway's port that it names, else for its HTTP port", () => {
+    const { compiler } = bookinfo();
+    const reviews = { destination: { name: "reviews" }, destinationPort: 9080 };
+    put(compiler, "IngressRule", "a", reviews);
+    put(compiler, "IngressRule", "b", { ...reviews, port: 8081 });
+    assert.deepEqual(
+      gatewayOf(compiler).config.routes.map(({ serverPort }) => serverPort),
+      [80, 8081],
     );
   });
 

@@ -156,12 +156,13 @@ export function resolveRef(given: string, namespace: string): HostRef {
   return service !== undefined && parts !== 2 ? { host: serviceHost(service), service } : { host: given, service };
 }
 
-/** The namespaces that see the resource; [] where none are named. */
-export function exportTo(rules: { readonly nobody?: boolean } = {}): Schema<ExportTo> {
+/** The namespaces that see the resource; [] where none are named. `keepDot`: `.` is not the namespace of this resource. */
+export function exportTo(rules: { readonly nobody?: boolean; readonly keepDot?: boolean } = {}): Schema<ExportTo> {
   const entry = checked(
     string(),
     (given, at) => {
-      if (given === "." || given === "*" || isDnsLabel(given)) return given === "." ? at.context.namespace : given;
+      if (given === "." || given === "*" || isDnsLabel(given))
+        return given === "." && !rules.keepDot ? at.context.namespace : given;
       if (given === "~" && rules.nobody) return given;
       return at.error(
         `${JSON.stringify(given)} is no namespace`,
