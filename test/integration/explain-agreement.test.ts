@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { type IncomingMessage, request } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { ConfigClient } from "../../client/config-client.ts";
 import { explainRequest } from "../../cli/explain/explain.ts";
 import type { Explanation } from "../../cli/explain/explanation.ts";
 import { completeCaller } from "../../cli/explain/live-caller.ts";
 import { LiveSource } from "../../cli/explain/live-source.ts";
 import { parseRequest } from "../../cli/explain/request.ts";
 import { waitApplied } from "../../cli/wait.ts";
+import { ConfigClient } from "../../client/config-client.ts";
 import type { Bus } from "../../shared/bus/index.ts";
 import { Random } from "../conformance/random.ts";
 import { Application } from "../harness/application.ts";
