@@ -1,4 +1,5 @@
 import type { CommandDefinition } from "./command.ts";
+import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
@@ -7,6 +8,7 @@ import { DELETE } from "./commands/delete.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
+import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
@@ -21,12 +23,14 @@ export const COMMANDS: readonly CommandDefinition[] = [
   GET,
   EXPLAIN,
   DELETE,
+  ANALYZE,
   TAP,
   TOP,
   STAT,
   EDGES,
   TELEMETRY,
   PROXY_STATUS,
+  PROXY_CONFIG,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,
