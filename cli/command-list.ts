@@ -2,7 +2,9 @@ import type { CommandDefinition } from "./command.ts";
 import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
+import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
+import { CONTEXT } from "./commands/context.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { DIFF } from "./commands/diff.ts";
@@ -40,6 +42,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   PROXY_STATUS,
   PROXY_CONFIG,
   BUS_CONFIG,
+  CONTEXT,
+  COMPLETION,
   VERSION,
+  COMPLETE,
   ...COMPONENT_COMMANDS,
 ];

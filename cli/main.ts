@@ -30,4 +30,6 @@ if (isComponent(name) && process.argv.slice(3).some((word) => word === "--help" 
     signal: interrupted.signal,
   };
   process.exitCode = await runCli(process.argv.slice(2), io);
+  // Somebody is typing: what has not answered by now is not waited for.
+  if (name === "__complete") process.stdout.write("", () => process.exit());
 }
