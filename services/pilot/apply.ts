@@ -185,7 +185,7 @@ export class Applier {
     const current = store.get(key);
     const resources = this.#resources.with(imagined);
     const errors = resources.faultsOf(document.parsed);
-    const warnings = resources.warningsOf(document.parsed);
+    const warnings = [...(document.parsed.warnings ?? []), ...resources.warningsOf(document.parsed)];
     const refusals = [...this.#checkRevision(resource, current, options), ...errors];
     const sizeBytes = Buffer.byteLength(JSON.stringify(resource));
     if (sizeBytes > MAX_RESOURCE_BYTES) {

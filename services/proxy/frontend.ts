@@ -7,6 +7,7 @@ import type { IdentityMaterial } from "./identity/material.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Directory } from "./mesh/directory.ts";
 import type { Overload } from "./overload.ts";
+import type { RouteConfigView } from "./plane/route-views.ts";
 import type { PolicyGate } from "./policy/gate.ts";
 import type { RuntimeSettings } from "./runtime-settings.ts";
 import type { Share } from "./share.ts";
@@ -42,6 +43,8 @@ export interface Frontend {
   listen(): Promise<Record<string, number>>;
   /** Of the application's own ports. */
   readonly applications: Iterable<Cluster>;
+  /** Beside those of services. */
+  readonly routes: readonly RouteConfigView[];
   /** The certificate has changed. */
   renew(material: IdentityMaterial): void;
   /** The listeners are closed by then. */

@@ -14,6 +14,8 @@ import { GRPC_HEALTH, HTTP1 } from "./tls/protocols.ts";
 
 /** A workload's proxy: one port for its application's own requests, one for those of other proxies. */
 export class Sidecar implements Frontend {
+  /** All are of services. */
+  readonly routes = [];
   readonly #parts: FrontendParts;
   readonly #applications: Applications;
   readonly #passthrough: Passthrough;

@@ -1,10 +1,11 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
 import { errorMessage } from "../base/index.ts";
 import type { ParsedResource } from "./kind.ts";
+import { below, Reader, shown } from "./reader.ts";
 import type { KindRegistry } from "./registry.ts";
 import type { FieldError, JsonObject, JsonValue, Resource } from "./resource.ts";
 import { dnsLabel, string } from "./scalars.ts";
-import { below, checked, field, map, object, Reader, type Schema, shown } from "./schema.ts";
+import { checked, field, map, object, type Schema } from "./schema.ts";
 
 /**
  * A submission is text that somebody wrote: YAML or JSON, many documents, lists of resources. Each document is judged

@@ -12,7 +12,8 @@ export {
   type ValueType,
 } from "./attributes.ts";
 export { closest } from "./closest.ts";
-export { formatDuration, parseDuration } from "./duration.ts";
+export { defineKind } from "./define-kind.ts";
+export { formatDuration, parseAnyDuration, parseDuration } from "./duration.ts";
 export {
   DOMAIN,
   isDnsLabel,
@@ -26,12 +27,22 @@ export {
 } from "./hosts.ts";
 export type { KindClass, KindDefinition, ParsedResource, SpecContext, SpecResult } from "./kind.ts";
 export { DESTINATION_POLICY } from "./kinds/destination-policy.ts";
+export { DESTINATION_RULE } from "./kinds/destination-rule.ts";
+export { EGRESS_RULE } from "./kinds/egress-rule.ts";
+export { GATEWAY } from "./kinds/gateway.ts";
 export { INGRESS_RULE } from "./kinds/ingress-rule.ts";
+export { MESH_CONFIG } from "./kinds/mesh-config.ts";
 export { formatMixerRef, MIXER_RULE } from "./kinds/mixer-rule.ts";
 export { OPEN_KINDS } from "./kinds/open.ts";
+export { PROXY_CONFIG } from "./kinds/proxy-config.ts";
 export { QUOTA_SPEC } from "./kinds/quota-spec.ts";
 export { QUOTA_SPEC_BINDING } from "./kinds/quota-spec-binding.ts";
 export { ROUTE_RULE } from "./kinds/route-rule.ts";
+export { SERVICE_ENTRY } from "./kinds/service-entry.ts";
+export { SIDECAR } from "./kinds/sidecar.ts";
+export { VIRTUAL_SERVICE } from "./kinds/virtual-service.ts";
+export { WORKLOAD_ENTRY } from "./kinds/workload-entry.ts";
+export { WORKLOAD_GROUP } from "./kinds/workload-group.ts";
 export {
   LOG_OPERATORS,
   type LogCommand,
@@ -42,6 +53,7 @@ export {
   parseLogFormat,
   parseLogTree,
 } from "./log-format.ts";
+export { type At, kindOfValue, type Reader, shown } from "./reader.ts";
 export { checkRegex, MAX_REGEX_LENGTH, type RegexFault } from "./regex.ts";
 export { createKindRegistry, isKind, type KindRegistry, specOf } from "./registry.ts";
 export {
@@ -63,23 +75,8 @@ export {
   sameContent,
   stableJson,
 } from "./resource.ts";
-export { anyObject, bool, dnsLabel, duration, enumeration, float, int32, string } from "./scalars.ts";
-export {
-  checked,
-  defineKind,
-  type Field,
-  type FieldDoc,
-  field,
-  kindOfValue,
-  list,
-  map,
-  object,
-  oneOf,
-  type Reader,
-  type Schema,
-  shown,
-  type TypeDoc,
-} from "./schema.ts";
+export { anyObject, bool, dnsLabel, duration, enumeration, float, int32, string, text } from "./scalars.ts";
+export { checked, type Field, field, list, map, object, oneOf, type Schema } from "./schema.ts";
 export type {
   CircuitBreakerSpec,
   CorsSpec,
@@ -138,6 +135,7 @@ export {
   type OutboundMode,
   type OutlierDetectionSpec,
   type PortPolicySpec,
+  type ProxyConfigSpec,
   type ScopedHost,
   type ServiceEntryPortSpec,
   type ServiceEntrySpec,
@@ -149,4 +147,4 @@ export {
   type WorkloadGroupSpec,
   type WorkloadProbeSpec,
 } from "./specs-networking.ts";
-export { NOT_SUPPORTED_YET } from "./support.ts";
+export { type FieldDoc, protoNameOf, type TypeDoc, type Unsupported } from "./type-doc.ts";

@@ -1,5 +1,5 @@
 import type { FieldError, JsonObject, Resource } from "./resource.ts";
-import type { TypeDoc } from "./schema.ts";
+import type { TypeDoc } from "./type-doc.ts";
 
 /** Who owns a kind, and what it is there for. */
 export type KindClass = "traffic" | "mixer-handler" | "mixer-instance" | "mixer-rule" | "quota-spec" | "quota-binding";

@@ -2,18 +2,38 @@ import { ConfigError, InvalidArgumentError } from "../base/index.ts";
 import { closest } from "./closest.ts";
 import type { KindDefinition, ParsedResource } from "./kind.ts";
 import { DESTINATION_POLICY } from "./kinds/destination-policy.ts";
+import { DESTINATION_RULE } from "./kinds/destination-rule.ts";
+import { EGRESS_RULE } from "./kinds/egress-rule.ts";
+import { GATEWAY } from "./kinds/gateway.ts";
 import { INGRESS_RULE } from "./kinds/ingress-rule.ts";
+import { MESH_CONFIG } from "./kinds/mesh-config.ts";
 import { MIXER_RULE } from "./kinds/mixer-rule.ts";
 import { OPEN_KINDS } from "./kinds/open.ts";
+import { PROXY_CONFIG } from "./kinds/proxy-config.ts";
 import { QUOTA_SPEC } from "./kinds/quota-spec.ts";
 import { QUOTA_SPEC_BINDING } from "./kinds/quota-spec-binding.ts";
 import { ROUTE_RULE } from "./kinds/route-rule.ts";
+import { SERVICE_ENTRY } from "./kinds/service-entry.ts";
+import { SIDECAR } from "./kinds/sidecar.ts";
+import { VIRTUAL_SERVICE } from "./kinds/virtual-service.ts";
+import { WORKLOAD_ENTRY } from "./kinds/workload-entry.ts";
+import { WORKLOAD_GROUP } from "./kinds/workload-group.ts";
 import type { Resource } from "./resource.ts";
 
 /** The kinds this layer knows; those of Mixer's adapters and templates are open until the policy layer fills them. */
 export const BUILT_IN_KINDS: readonly KindDefinition[] = [
+  VIRTUAL_SERVICE,
+  DESTINATION_RULE,
+  GATEWAY,
+  SERVICE_ENTRY,
+  SIDECAR,
+  WORKLOAD_ENTRY,
+  WORKLOAD_GROUP,
+  MESH_CONFIG,
+  PROXY_CONFIG,
   ROUTE_RULE,
   DESTINATION_POLICY,
+  EGRESS_RULE,
   INGRESS_RULE,
   QUOTA_SPEC,
   QUOTA_SPEC_BINDING,
@@ -26,7 +46,7 @@ export interface KindRegistry {
   readonly definitions: readonly KindDefinition[];
   /** By its exact name. */
   get(kind: string): KindDefinition | undefined;
-  /** By kind, singular or plural in any letter case. Throws InvalidArgumentError that names the right spelling. */
+  /** By kind, singular, plural or short name in any letter case. Throws InvalidArgumentError that names the right spelling. */
   resolve(spelling: string): KindDefinition;
   /** The exact kind that a wrong one was meant to be. */
   suggest(kind: string): string | undefined;
@@ -41,6 +61,7 @@ export function createKindRegistry(extra: readonly KindDefinition[] = []): KindR
   for (const definition of definitions) {
     spellings.set(definition.kind.toLowerCase(), definition);
     spellings.set(definition.plural.toLowerCase(), definition);
+    for (const short of definition.shortNames ?? []) spellings.set(short, definition);
   }
   const suggest = (kind: string): string | undefined => {
     const bare = kind.toLowerCase().replaceAll(/[-_ ]/g, "");

@@ -1,8 +1,9 @@
 import { closest } from "./closest.ts";
-import { parseDuration, suggestDuration } from "./duration.ts";
+import { parseAnyDuration, parseDuration, suggestDuration } from "./duration.ts";
 import { isDnsLabel } from "./hosts.ts";
+import { type At, isObject, kindOfValue, shown } from "./reader.ts";
 import type { JsonObject } from "./resource.ts";
-import { checked, isObject, kindOfValue, type Schema, shown } from "./schema.ts";
+import { checked, type Schema } from "./schema.ts";
 
 /** Text. Numbers and booleans are not silently turned into it. */
 export function string(): Schema<string> {
@@ -21,15 +22,23 @@ export function string(): Schema<string> {
   };
 }
 
+/** Text that is not empty; `what` it must name. */
+export function text(what: string): Schema<string> {
+  return checked(string(), (value, at) => (value === "" ? at.error("is empty", `give ${what}`) : value), {
+    minLength: 1,
+  });
+}
+
 /** A DNS-1123 label. */
 export function dnsLabel(): Schema<string> {
-  return checked(string(), (value, at) => {
-    if (isDnsLabel(value)) return value;
-    return at.error(
-      `${JSON.stringify(value)} is not a DNS label`,
-      "use 1 to 63 lower case letters, digits and dashes, with a letter or digit first and last",
-    );
-  });
+  const check = (value: string, at: At) =>
+    isDnsLabel(value)
+      ? value
+      : at.error(
+          `${JSON.stringify(value)} is not a DNS label`,
+          "use 1 to 63 lower case letters, digits and dashes, with a letter or digit first and last",
+        );
+  return checked(string(), check, { format: "DNS label", pattern: "^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$" });
 }
 
 /** A whole number, by default any of 32 bits; a greater `max` makes it one of 64, exact up to 2^53. */
@@ -37,7 +46,7 @@ export function int32(limits: { readonly min?: number; readonly max?: number } =
   const min = limits.min ?? -2_147_483_648;
   const max = limits.max ?? 2_147_483_647;
   return {
-    type: { type: max > 2_147_483_647 ? "int64" : "int32" },
+    type: { type: max > 4_294_967_295 ? "int64" : "int32", min, max },
     read(value, path, reader) {
       const given = typeof value === "string" && /^-?\d{1,16}$/.test(value) ? Number(value) : value;
       if (typeof given !== "number" || !Number.isInteger(given)) {
@@ -69,7 +78,7 @@ function range(min: number, max: number): string {
 /** A number between min and max, both included. */
 export function float(limits: { readonly min: number; readonly max: number }): Schema<number> {
   return {
-    type: { type: "float" },
+    type: { type: "float", min: limits.min, max: limits.max },
     read(value, path, reader) {
       const given = typeof value === "string" && /^-?\d+(?:\.\d+)?$/.test(value) ? Number(value) : value;
       const remedy = `give a number ${range(limits.min, limits.max)}`;
@@ -98,13 +107,24 @@ export function bool(): Schema<boolean> {
   };
 }
 
+interface DurationRules {
+  /** Default 1. */
+  readonly minMs?: number;
+  /** Default 1. */
+  readonly stepMs?: number;
+  readonly maxMs?: number;
+  /** Go's units too, such as "5m" and "1h30m". */
+  readonly anyUnit?: boolean;
+}
+
 /** A duration such as "7s" or "15.500s", as milliseconds: at least 1 ms and whole milliseconds unless told otherwise. */
-export function duration(rules: { readonly minMs?: number; readonly stepMs?: number } = {}): Schema<number> {
-  const { minMs = 1, stepMs = 1 } = rules;
+export function duration(rules: DurationRules = {}): Schema<number> {
+  const { minMs = 1, stepMs = 1, maxMs = Number.POSITIVE_INFINITY, anyUnit = false } = rules;
   return {
-    type: { type: "duration" },
+    type: { type: "duration", minMs, ...(anyUnit && { anyUnit }) },
     read(value, path, reader) {
-      const ms = typeof value === "string" ? parseDuration(value) : undefined;
+      const parse = (given: string) => parseDuration(given) ?? (anyUnit ? parseAnyDuration(given) : undefined);
+      const ms = typeof value === "string" ? parse(value) : undefined;
       if (ms === undefined) {
         const meant = suggestDuration(value);
         const what = typeof value === "string" ? JSON.stringify(shown(value)) : kindOfValue(value);
@@ -112,6 +132,7 @@ export function duration(rules: { readonly minMs?: number; readonly stepMs?: num
         return reader.error(path, value, `must be a duration such as "7s" or "0.500s", not ${what}`, remedy);
       }
       if (ms < minMs) return reader.error(path, value, `shorter than ${minMs} ms`, `give at least "${minMs / 1000}s"`);
+      if (ms > maxMs) return reader.error(path, value, `longer than ${maxMs} ms`, `give at most "${maxMs / 1000}s"`);
       if (ms % stepMs !== 0) {
         const unit = stepMs === 1000 ? "seconds" : stepMs === 1 ? "milliseconds" : `multiples of ${stepMs} ms`;
         return reader.error(path, value, `must be whole ${unit}`, `round it to whole ${unit}`);
@@ -121,16 +142,36 @@ export function duration(rules: { readonly minMs?: number; readonly stepMs?: num
   };
 }
 
-/** One of `names`, or its place in them. */
-export function enumeration<const N extends string>(names: readonly N[]): Schema<N> {
+interface EnumerationRules<N extends string> {
+  /** Judged and then refused, with what to write instead. */
+  readonly refused?: Readonly<Partial<Record<N, string>>>;
+  /** Accepted with a warning, with what to write instead. */
+  readonly deprecated?: Readonly<Partial<Record<N, string>>>;
+}
+
+/** One of `names`, or its place in them; "" is a place that has no name. */
+export function enumeration<const N extends string>(names: readonly N[], rules: EnumerationRules<N> = {}): Schema<N> {
+  const known = names.filter((name) => name !== "");
+  const { refused, deprecated } = rules;
   return {
-    type: { type: "enum", values: names },
+    type: {
+      type: "enum",
+      values: known,
+      ...(refused && { refusedValues: refused as Readonly<Record<string, string>> }),
+      ...(deprecated && { deprecatedValues: deprecated as Readonly<Record<string, string>> }),
+    },
     read(value, path, reader) {
-      const name = typeof value === "number" ? names[value] : names.find((candidate) => candidate === value);
-      if (name !== undefined) return { json: value, value: name };
-      const meant = typeof value === "string" ? closest(value, names) : undefined;
-      const remedy = meant === undefined ? `write one of ${names.join(", ")}` : `did you mean ${meant}?`;
-      return reader.error(path, value, `must be one of ${names.join(", ")}`, remedy);
+      const name = typeof value === "number" ? names[value] : known.find((candidate) => candidate === value);
+      if (name !== undefined && name !== "") {
+        const remedy = refused?.[name];
+        if (remedy !== undefined) reader.refuse(path, value, remedy);
+        const instead = deprecated?.[name];
+        if (instead !== undefined) reader.warn(path, value, "deprecated", instead);
+        return { json: value, value: name };
+      }
+      const meant = typeof value === "string" ? closest(value, known) : undefined;
+      const remedy = meant === undefined ? `write one of ${known.join(", ")}` : `did you mean ${meant}?`;
+      return reader.error(path, value, `must be one of ${known.join(", ")}`, remedy);
     },
   };
 }

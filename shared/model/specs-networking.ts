@@ -18,7 +18,10 @@ export interface HostRef {
   readonly service: ServiceName | undefined;
 }
 
-/** Namespaces that see a resource: `*`, or names (`.` is resolved). */
+/**
+ * Namespaces that see a resource: `*`, or names (`.` is resolved); `~` alone is none at all. Empty: the resource does not
+ * say, and the mesh's default (else `*`) holds.
+ */
 export type ExportTo = readonly string[];
 
 /** The gateway name that stands for all sidecars. */
@@ -113,6 +116,8 @@ export interface HeadersSpec {
 export interface HttpRedirectSpec {
   /** "": as asked. */
   readonly uri: string;
+  /** Takes the place of the matched prefix; "": the path stays. Not with `uri`. */
+  readonly prefixRewrite: string;
   readonly authority: string;
   readonly scheme: string;
   /** A number, or where it is taken from; undefined: as asked. */
@@ -184,6 +189,7 @@ export interface TrafficPolicySpec extends PortPolicySpec {
 
 export type HashSpec =
   | { readonly header: string }
+  /** `ttlMs` 0: not made where the client has none; -1: made for the browser's session. */
   | { readonly cookie: { readonly name: string; readonly path: string; readonly ttlMs: number } }
   | { readonly sourceIp: true }
   | { readonly queryParameter: string };
@@ -345,6 +351,12 @@ export interface MeshConfigSpec {
   readonly defaultDestinationRuleExportTo: ExportTo | undefined;
   readonly defaultServiceExportTo: ExportTo | undefined;
   readonly localityFailover: boolean | undefined;
+}
+
+/** It has no effect on proxies that run. */
+export interface ProxyConfigSpec {
+  /** Undefined: all workloads of the namespace. */
+  readonly workloadLabels: Labels | undefined;
 }
 
 export interface EgressRuleSpec {

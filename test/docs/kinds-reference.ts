@@ -1,4 +1,4 @@
-import { createKindRegistry, type KindDefinition, NOT_SUPPORTED_YET, type TypeDoc } from "../../shared/model/index.ts";
+import { createKindRegistry, type KindDefinition, type TypeDoc } from "../../shared/model/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { code, table } from "./sections.ts";
 
@@ -6,9 +6,9 @@ const REFUSED = "Refused for now, *not supported yet*";
 
 /** The reference of one kind of configuration: every field as a path, from the schema that judges it. */
 export function renderKind(definition: KindDefinition): string {
-  const { kind, plural, doc, describe } = definition;
+  const { plural, doc, describe } = definition;
   const type = describe?.();
-  const rows = type === undefined ? [] : [...fieldRows(type, "", unsupportedIn(kind))];
+  const rows = type === undefined ? [] : [...fieldRows(type, "")];
   const fields = rows.length === 0 ? "\nThe spec has no fields.\n\n" : table(["field", "type", "meaning"], rows);
   const choices = type === undefined ? [] : [...choicesOf(type, "")];
   const limits = choices.map((names) => `- At most one of ${names.map(code).join(", ")}.\n`).join("");
@@ -19,24 +19,14 @@ export function allKinds(): readonly KindDefinition[] {
   return createKindRegistry(POLICY_KINDS).definitions;
 }
 
-/** Field -> what to do instead. */
-function unsupportedIn(kind: string): ReadonlyMap<string, string> {
-  return new Map((NOT_SUPPORTED_YET[kind] ?? []).map(({ field, remedy }) => [field, remedy]));
-}
-
-function* fieldRows(
-  type: TypeDoc,
-  path: string,
-  unsupported: ReadonlyMap<string, string>,
-): Iterable<readonly string[]> {
-  for (const { name, doc, required, type: fieldType } of type.fields ?? []) {
+function* fieldRows(type: TypeDoc, path: string): Iterable<readonly string[]> {
+  for (const { name, doc, required, type: fieldType, unsupported, default: otherwise } of type.fields ?? []) {
     const at = path === "" ? name : `${path}.${name}`;
     const { label, suffix, inner } = unwrap(fieldType);
-    const remedy = unsupported.get(at);
-    const refusal = remedy === undefined ? "" : `${REFUSED}: ${remedy}.`;
-    const notes = [required ? "Required." : "", doc === "Not supported." ? "" : doc, refusal];
+    const refusal = unsupported === undefined ? "" : `${REFUSED}: ${unsupported.remedy}.`;
+    const notes = [required ? "Required." : "", doc, otherwise === undefined ? "" : `Default: ${otherwise}.`, refusal];
     yield [code(at), label, notes.filter((note) => note !== "").join(" ")];
-    if (remedy === undefined) yield* fieldRows(inner, `${at}${suffix}`, unsupported);
+    if (unsupported === undefined) yield* fieldRows(inner, `${at}${suffix}`);
   }
 }
 

@@ -19,7 +19,9 @@ export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
     ["response flags", renderFlags()],
   ]),
   "rules.md": new Map([
-    ...allKinds().map((definition): [string, string] => [`kind ${definition.kind}`, renderKind(definition)]),
+    ...allKinds()
+      .filter(({ kind, apiVersions }) => kind !== "EgressRule" && apiVersions[0]?.startsWith("config."))
+      .map((definition): [string, string] => [`kind ${definition.kind}`, renderKind(definition)]),
     ["attributes", renderAttributes()],
   ]),
   "subjects.md": new Map([

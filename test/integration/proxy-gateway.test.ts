@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { RouteConfigView } from "../../services/proxy/plane/route-views.ts";
 import { GatewayConfig, type Input, tableKey } from "../../shared/wire/index.ts";
 import { Application } from "../harness/application.ts";
 import { eventually } from "../harness/index.ts";
@@ -176,6 +177,46 @@ for (const concurrency of ["1", "2"]) {
       await write({ servers: [server(80, ["*"])], routes: [whole("blog", { destinations: [to("blog")] })] });
       await becomes("blog any/", "any");
       assert.equal(await ask("any", "/", "gateway-81"), "404");
+    });
+
+    test("shows the routes of each port and host", async () => {
+      await write({
+        servers: [server(80, ["*.shop.com"]), server(81, ["www.shop.com"], true)],
+        routes: [
+          whole("split", { match: onPath("/a"), destinations: [to("shop", 75), to("blog", 25)] }, ["*.shop.com"], 80),
+          { rule: "ingress", destination: { namespace: "default", service: "shop" }, serverPort: 80, revision: 4 },
+        ],
+      });
+      await becomes("shop any/", "any");
+      const answer = await fetch(`http://127.0.0.1:${gateway.port("admin")}/routes`);
+      const { route_configs } = (await answer.json()) as { route_configs: RouteConfigView[] };
+      const shown = route_configs.filter(({ name }) => name.startsWith("gateway:"));
+      assert.deepEqual(
+        shown.map(({ name, host, ports, routes }) => [name, host, ports, routes.map(({ rule }) => rule)]),
+        [
+          ["gateway:80/*.shop.com", "*.shop.com", { 80: "http" }, ["split"]],
+          ["gateway:80/*", "*", { 80: "http" }, ["ingress"]],
+          ["gateway:81/www.shop.com|https", "www.shop.com", { 81: "http" }, ["https redirect"]],
+        ],
+      );
+      assert.deepEqual(shown[0]?.routes[0]?.targets, [
+        { cluster: "shop.default", port: 9080, weight: 75 },
+        { cluster: "blog.default", port: 9080, weight: 25 },
+      ]);
+      assert.deepEqual(shown[1]?.routes[0]?.targets, [{ cluster: "shop.default", port: 9080, weight: 100 }]);
+      assert.equal(shown[1]?.routes[0]?.revision, 4);
+      assert.ok(route_configs.some(({ name }) => name === "shop.default"));
+    });
+
+    test("has its routes again after a restart with everything down", async () => {
+      await mesh.stopSidecar(gateway);
+      await mesh.stopCa();
+      await mesh.nats.kill();
+      gateway = await mesh.startSidecar({ service: "edge", env: { ...ENV, CONCURRENCY: concurrency } });
+      assert.match(await ask("www.shop.com", "/a"), /^(shop|blog) www\.shop\.com\/a$/);
+      assert.equal(await ask("www.shop.com", "/", "gateway-81"), "301");
+      await mesh.nats.restart();
+      await mesh.startCa();
     });
   });
 }

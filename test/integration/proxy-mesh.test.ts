@@ -441,7 +441,9 @@ describe("a gateway", () => {
 
   before(async () => {
     await application.listen();
-    mesh = await startSidecarMesh({ workloads: [workload("reviews"), { ...workload("edge"), gateway: true }] });
+    mesh = await startSidecarMesh({
+      workloads: [...["reviews", "details"].map(workload), { ...workload("edge"), gateway: true }],
+    });
     await mesh.writeService("reviews");
     await mesh.writeService("edge");
     const reviews = await mesh.startSidecar({
@@ -480,6 +482,25 @@ describe("a gateway", () => {
     client.close();
     const followed = await (await fetch(`http://127.0.0.1:${gateway.port("admin")}/config_dump`)).text();
     assert.doesNotMatch(followed, /details|ratings/);
+  });
+
+  test("reaches a service over mutual TLS by a route of its own, while that service's routes wait for something", async () => {
+    const details = await mesh.startSidecar({
+      service: "details",
+      env: { MESH_PORTS: `9080:http=127.0.0.1:${application.port}` },
+    });
+    await mesh.writeEndpoints("details", [details]);
+    await mesh.writeService("details", {
+      requires: [{ table: "service", key: tableKey("default", "details"), epoch: Number.MAX_SAFE_INTEGER }],
+    });
+    const destination = { namespace: "default", service: "details" };
+    const whole = { rule: "whole", route: { rule: "whole", destinations: [{ destination, weight: 1 }] } };
+    const value = GatewayConfig.encode({ namespace: "default", name: "edge", routes: [whole], revision: 9 });
+    await mesh.write("gateway", tableKey("default", "edge"), value);
+    await eventually(async () => (await ask("/whole")).status === 200);
+    assert.match(String(application.received.at(-1)?.headers["x-forwarded-client-cert"]), /sa\/edge/);
+    await write(route("reviews", "/reviews"));
+    await eventually(async () => (await ask("/whole")).status === 404);
   });
 
   test("answers 503 for a service that is not there, and takes new routes as they come", async () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RouteInput } from "../../shared/wire/index.ts";
-import type { Respond } from "../harness/application.ts";
+import { Application, type Respond } from "../harness/application.ts";
 import { eventually } from "../harness/eventually.ts";
+import { TestProxy } from "../harness/test-proxy.ts";
 import { withRoutes } from "../harness/with-routes.ts";
 
 const to = (service: string) => ({ destination: { namespace: "default", service } });
@@ -51,6 +52,23 @@ describe("a mirrored request", () => {
       assert.ok(copied > 64 && copied < 136, `${copied} of 200`);
       assert.equal(never?.received.length, 0);
     });
+  });
+
+  test("is copied to the port that the mirror names", async () => {
+    const [first, copies] = await Promise.all([new Application().listen(), new Application().listen()]);
+    const proxy = await new TestProxy({
+      stack: "sidecar",
+      services: { a: [first.port], copy: [{ port: copies.port, servicePorts: [9999] }] },
+      routes: mirrored([{ ...to("copy"), percent: 100, port: 9999 }]),
+    }).listen();
+    try {
+      assert.equal((await proxy.call("/")).status, 200);
+      await eventually(() => copies.received.length === 1);
+      assert.equal(first.received.length, 1);
+    } finally {
+      await proxy.close();
+      await Promise.all([first.close(), copies.close()]);
+    }
   });
 
   test("does not feel a copy that nobody answers, refuses or takes", async () => {

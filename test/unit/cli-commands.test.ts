@@ -46,7 +46,7 @@ for (const [args, message] of [
   [["apply"], /filename not specified/],
   [["apply", "-f", "/nowhere.yaml"], /cannot read \/nowhere\.yaml/],
   [["apply", "-f", "-", "--timeout", "soon"], /such as 500ms, 15s/],
-  [["get"], /specify the type of resource to get\. Types are routerule/],
+  [["get"], /specify the type of resource to get\. Types are virtualservice, /],
   [["get", "route-rule"], /"route-rule" not recognized\. Please use non-hyphenated resource name "routerule"/],
   [["get", "spaceship"], /configuration type spaceship not found/],
   [["get", "routerule", "-o", "xml"], /unknown output format xml\. Types are short\|yaml\|json/],

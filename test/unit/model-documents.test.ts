@@ -184,7 +184,7 @@ describe("a document", () => {
       [["apiVersion", /no API version/]],
     ],
     ["without API version", rule("a").replace(HEAD, ""), [["apiVersion", /required/]]],
-    ["of an unknown kind", rule("a").replace("RouteRule", "VirtualService"), [["kind", /unknown kind/]]],
+    ["of an unknown kind", rule("a").replace("RouteRule", "HTTPRouteTable"), [["kind", /unknown kind/]]],
     ["of a kind in another letter case", rule("a").replace("RouteRule", "routerule"), [["kind", /unknown kind/]]],
     ["with an unknown field at the top", `${rule("a")}state: {}\n`, [["state", /unknown field/]]],
     ["with unknown metadata", rule("a\n  uuid: x"), [["metadata.uuid", /unknown field/]]],

@@ -352,6 +352,8 @@ describe("the kind registry", () => {
       ["rule", "rule"],
       ["metrics", "metric"],
       ["memquota", "memquota"],
+      ["vs", "VirtualService"],
+      ["SE", "ServiceEntry"],
     ];
     for (const [spelling, kind] of spellings) assert.equal(registry.resolve(spelling).kind, kind);
     assert.equal(registry.get("routerule"), undefined);
@@ -365,7 +367,7 @@ describe("the kind registry", () => {
         (error) => error instanceof InvalidArgumentError && /did you mean routerule\?/.test(error.message),
       );
     }
-    assert.throws(() => registry.resolve("VirtualService"), /known kinds: RouteRule, /);
+    assert.throws(() => registry.resolve("HTTPRouteTable"), /known kinds: VirtualService, /);
   });
 
   test("lets another layer put its definition in the place of an open one", () => {

@@ -376,6 +376,8 @@ describe("a route's hash", () => {
     assert.ok(value !== undefined, header);
     assert.equal(hashOf(cookie(1_500), head("/", { cookie: `lb=${value}` }))[0], made, "the cookie leads back");
     assert.deepEqual(hashOf(cookie(0), head("/")), [undefined, undefined]);
+    const [, forSession] = hashOf(cookie(-1), head("/"));
+    assert.match(forSession ?? "", /^lb="[0-9a-f]{16}"; Path=\/shop; HttpOnly$/);
   });
 
   test("combines several values, up to a terminal policy that found one", () => {

@@ -30,6 +30,8 @@ export const GATEWAY_PORT = 80;
 
 export interface GatewayRoute extends Matchable {
   readonly rule: string;
+  /** As it was told. */
+  readonly config: RouteMessage;
   /** Patterns; at least one. */
   readonly hosts: readonly string[];
   /** The gateway's port that it is for; 0: every one. */
@@ -84,12 +86,11 @@ function isBound({ route }: RouteMessage, servers: readonly GatewayServer[], sou
   return whyNotFor(route?.match, sources.self, names) === undefined;
 }
 
-function ingressRoute(
-  { rule, match, destination, port, hosts, serverPort }: RouteMessage,
-  sources: GatewayRouteSources,
-): GatewayRoute {
+function ingressRoute(config: RouteMessage, sources: GatewayRouteSources): GatewayRoute {
+  const { rule, match, destination, port, hosts, serverPort } = config;
   return {
     rule,
+    config,
     conditions: compileConditions(match),
     entry: sources.entry(destination?.namespace ?? "", destination?.service ?? ""),
     port: port || undefined,
@@ -99,11 +100,8 @@ function ingressRoute(
   };
 }
 
-function wholeRoute(
-  { rule, route, hosts, serverPort }: RouteMessage,
-  place: number,
-  sources: GatewayRouteSources,
-): GatewayRoute {
+function wholeRoute(config: RouteMessage, place: number, sources: GatewayRouteSources): GatewayRoute {
+  const { rule, route, hosts, serverPort } = config;
   if (route === null || route === undefined) throw new TypeError("not a whole route");
   const entryOf = (destination: Destination | null | undefined): ServiceEntry => {
     if (!destination?.service) throw new Error("a gateway's route must say which service it leads to");
@@ -118,6 +116,7 @@ function wholeRoute(
   const [first] = destinationsOf(route);
   return {
     rule,
+    config,
     conditions: whole.conditions,
     entry: first && entryOf(first),
     port: whole.targets.values[0]?.value.port,

@@ -1,11 +1,10 @@
 import { errorMessage } from "../../../shared/base/index.ts";
 import type { FollowedKey, FollowedTable } from "../../../shared/bus/index.ts";
-import { GatewayConfig, type GatewayServer, tableKey } from "../../../shared/wire/index.ts";
+import { GatewayConfig, tableKey } from "../../../shared/wire/index.ts";
 import type { Directory } from "../mesh/directory.ts";
 import { firstUnheld } from "../mesh/requirements.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
 import { MESH } from "../route/caller.ts";
-import { HostTable } from "../route/host-table.ts";
 import type { Peer } from "../stream/record.ts";
 import {
   compileGatewayRoutes,
@@ -31,9 +30,11 @@ export interface GatewayTableOptions {
 export interface GatewayPort {
   readonly number: number;
   routes: GatewayPortRoutes | undefined;
+  /** Of the configuration that these are of. */
+  revision: number;
 }
 
-const NOTHING: GatewayPortRoutes = { hosts: new HostTable(), redirects: undefined };
+const NO_CONFIG = { servers: [], revision: 0 };
 
 /**
  * The servers and routes of this gateway. It follows the services that the routes of its ports name and no other: a Host
@@ -53,7 +54,7 @@ export class GatewayTable {
     const { namespace, service } = options.self;
     this.#options = options;
     this.#names = gatewayNames(namespace, service);
-    this.#ports = options.ports.map((number) => ({ number, routes: undefined }));
+    this.#ports = options.ports.map((number) => ({ number, routes: undefined, revision: 0 }));
     this.#follow = options.tables.gateway.follow(tableKey(namespace, service));
     this.#follow.onChange(() => this.#rebuild());
     this.#rebuild();
@@ -68,7 +69,7 @@ export class GatewayTable {
     for (const stop of this.#listening.splice(0)) stop();
     const { value } = this.#follow;
     if (value === undefined) {
-      if (this.#follow.state === "absent") this.#swap([], []);
+      if (this.#follow.state === "absent") this.#swap(NO_CONFIG, []);
       return;
     }
     try {
@@ -82,7 +83,7 @@ export class GatewayTable {
       });
       const missing = this.#missing(config, entries);
       if (missing === undefined) {
-        this.#swap(routes, config.servers, entries);
+        this.#swap(config, routes, entries);
         const { epoch, sequence } = this.#follow;
         this.#follow.setApplied({ epoch, sequence, revision: config.revision });
         this.#listen(entries, [...entries].map(onlyPort).join());
@@ -117,14 +118,16 @@ export class GatewayTable {
   }
 
   #swap(
+    { servers, revision }: Pick<GatewayConfig, "servers" | "revision">,
     routes: readonly GatewayRoute[],
-    servers: readonly GatewayServer[],
     needed: ReadonlySet<ServiceEntry> = new Set(),
   ): void {
-    const made = this.#ports.map(({ number }) =>
-      routes.length + servers.length === 0 ? NOTHING : routesOfPort(routes, servers, number),
-    );
-    for (const [i, port] of this.#ports.entries()) port.routes = made[i];
+    // All of them before any comes into force: a host that cannot be read throws.
+    const made = this.#ports.map(({ number }) => routesOfPort(routes, servers, number));
+    for (const [i, port] of this.#ports.entries()) {
+      port.routes = made[i];
+      port.revision = revision;
+    }
     for (const entry of this.#pinned) {
       if (needed.has(entry)) continue;
       this.#pinned.delete(entry);

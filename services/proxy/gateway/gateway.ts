@@ -1,7 +1,9 @@
 import { http1Settings } from "../config.ts";
 import type { Frontend, FrontendParts } from "../frontend.ts";
+import type { RouteConfigView } from "../plane/route-views.ts";
 import { GATEWAY_PORT } from "./gateway-routes.ts";
 import { GatewayTable, type GatewayTableOptions } from "./gateway-table.ts";
+import { gatewayRouteViews } from "./gateway-views.ts";
 import { createGatewayListener } from "./listener.ts";
 import { gatewayListenerName } from "./listener-name.ts";
 import { gatewayStacks } from "./stack.ts";
@@ -17,6 +19,10 @@ export class Gateway implements Frontend {
     this.#parts = parts;
     const ports = [GATEWAY_PORT, ...config.gatewayPorts.map(({ number }) => number)];
     this.#table = new GatewayTable({ tables, directory, self, ports });
+  }
+
+  get routes(): readonly RouteConfigView[] {
+    return this.#table.ports.flatMap(gatewayRouteViews);
   }
 
   async listen(): Promise<Record<string, number>> {

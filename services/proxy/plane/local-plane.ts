@@ -167,7 +167,7 @@ export class LocalPlane implements DataPlane {
       clusters: () => [...this.#clusters()].map(clusterView),
       listeners: () => this.#listeners.active.map(listenerView),
       services: () => [...this.#directory.entries].map(serviceView),
-      routes: () => this.#snapshots().map(routeConfigView),
+      routes: () => [...(this.#frontend?.routes ?? []), ...this.#snapshots().map(routeConfigView)],
       mesh: () => this.#settings && meshView(this.#settings.current),
       figures: () => ({ requests: this.#stats.figures(), processes: [] }),
     };

@@ -1,9 +1,9 @@
 import type { ServiceSnapshot } from "../mesh/service-snapshot.ts";
 import type { ServiceRoute } from "../route/service-route.ts";
 
-/** The routes of one service as this proxy's requests meet them, in their order. */
+/** The routes of one service, or of one host at a gateway's port, as this proxy's requests meet them, in their order. */
 export interface RouteConfigView {
-  /** `<service>.<namespace>`. */
+  /** `<service>.<namespace>`, or `gateway:<port>/<host>`. */
   readonly name: string;
   readonly host: string;
   /** Service port to protocol. */
@@ -48,7 +48,7 @@ export function routeView({ rule, config, targets }: ServiceRoute): RouteView {
 }
 
 /** A message without its defaults, as plain data. */
-function whatIsSet(value: unknown): unknown {
+export function whatIsSet(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(whatIsSet);
   if (typeof value !== "object" || value === null) return value;
   const set = Object.entries(value).flatMap(([name, each]) => (isEmpty(each) ? [] : [[name, whatIsSet(each)]]));

@@ -58,10 +58,11 @@ function sourceOf({ header, cookie, sourceIp, queryParameter: parameter }: HashP
 }
 
 function cookieSource({ name, path, ttlMs }: HashCookie): HashSource {
-  const attributes = `; Max-Age=${Math.ceil(ttlMs / 1000)}${path === "" ? "" : `; Path=${path}`}; HttpOnly`;
+  const age = ttlMs < 0 ? "" : `; Max-Age=${Math.ceil(ttlMs / 1000)}`;
+  const attributes = `${age}${path === "" ? "" : `; Path=${path}`}; HttpOnly`;
   return (subject) => {
     const sent = cookieValue(subject.head.headers, name);
-    if (sent !== undefined || ttlMs <= 0) return sent;
+    if (sent !== undefined || ttlMs === 0) return sent;
     const made = randomBytes(COOKIE_BYTES).toString("hex");
     subject.editResponse([
       { op: "add", name: "set-cookie", key: "set-cookie", value: `${name}="${made}"${attributes}` },

@@ -44,6 +44,11 @@ export class HostTable<T> {
     this.#entries = entries.sort((a, b) => compareHostPatterns(a.pattern, b.pattern));
   }
 
+  /** The more specific pattern first. */
+  *[Symbol.iterator](): Iterator<readonly [pattern: string, value: T]> {
+    for (const { pattern, value } of this.#entries) yield [pattern.text, value];
+  }
+
   /** What the host of an authority means; undefined when no pattern fits it. */
   find(authority: string): T | undefined {
     const { host, port } = requested(authority);

@@ -1,11 +1,17 @@
 import { isDnsLabel, isFqdn, isIpv4, isIpv4Cidr, isWildcardDomain, resolveHost } from "../hosts.ts";
+import { type At, below, type Reader } from "../reader.ts";
 import { checkRegex } from "../regex.ts";
 import type { JsonValue } from "../resource.ts";
 import { dnsLabel, string } from "../scalars.ts";
-import { type At, below, checked, field, list, map, object, type Reader, type Schema } from "../schema.ts";
+import { checked, field, list, map, object, type Schema } from "../schema.ts";
 import type { HeaderMatchSpec, L4MatchSpec, Labels, MatchSpec, ServiceRef, StringMatch } from "../specs.ts";
 
 /** The parts that several kinds share: service references, string matches, match conditions. */
+
+/** Of fields whose effect is on its way. */
+export const LATER = "remove the field; a later release brings its effect";
+/** Of settings that only make sense elsewhere. */
+export const FOREIGN = "only the proxy that it was written for could read it";
 
 const LABEL_TEXT = /^[-A-Za-z0-9_./]*$/;
 const LABEL_REMEDY = "use letters, digits and - _ . / only";
@@ -25,12 +31,13 @@ export function labels(): Schema<Labels> {
 export function istioService(options: { readonly allowLabels?: boolean } = {}): Schema<ServiceRef> {
   const fields = object({
     name: field(dnsLabel(), "Short name of the service."),
-    namespace: field(dnsLabel(), "Its namespace; by default the one of the resource."),
+    namespace: field(dnsLabel(), "Its namespace.", { default: "the one of the resource" }),
     domain: field(
       checked(string(), (text, at) =>
         isFqdn(text) ? text : at.error(`${JSON.stringify(text)} is not a domain name`, "such as svc.cluster.local"),
       ),
-      "Domain suffix; by default svc.cluster.local.",
+      "Domain suffix.",
+      { default: "svc.cluster.local" },
     ),
     service: field(
       checked(string(), externalHost),
@@ -167,8 +174,10 @@ const requestMatch = object({
 export function matchCondition(): Schema<MatchSpec> {
   const fields = object({
     source: field(istioService(), "Only callers that are instances of this service, with these labels."),
-    tcp: field(l4Match(), "Layer 4 conditions."),
-    udp: field(l4Match(), "Not supported."),
+    tcp: field(l4Match(), "Layer 4 conditions.", { unsupported: { remedy: LATER } }),
+    udp: field(l4Match(), "Conditions on UDP.", {
+      unsupported: { remedy: "remove the field: UDP does not pass through the mesh" },
+    }),
     request: field(requestMatch, "Conditions on the HTTP request."),
   });
   return checked(fields, ({ source, tcp, request }) => ({ source, tcp, headers: request?.headers ?? [] }));

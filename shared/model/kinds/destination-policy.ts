@@ -1,24 +1,24 @@
+import { defineKind } from "../define-kind.ts";
 import { anyObject, duration, enumeration, int32 } from "../scalars.ts";
-import { checked, defineKind, field, object, oneOf } from "../schema.ts";
+import { checked, field, object, oneOf } from "../schema.ts";
 import type { CircuitBreakerSpec, DestinationPolicySpec } from "../specs.ts";
-import { istioService } from "./common.ts";
+import { FOREIGN, istioService } from "./common.ts";
 
 const count = int32({ min: 0 });
 
 const simpleCb = checked(
   object({
-    maxConnections: field(count, "Connections to one service at most; 1024 by default."),
-    httpMaxPendingRequests: field(count, "Requests that may wait for a connection; 1024 by default."),
-    httpMaxRequests: field(count, "Requests in flight at most; 1024 by default."),
-    sleepWindow: field(duration(), "How long an instance stays ejected the first time; 30 s by default."),
-    httpConsecutiveErrors: field(count, "5xx answers in a row that eject an instance; 5 by default."),
-    httpDetectionInterval: field(duration(), "How often instances are judged; 10 s by default."),
+    maxConnections: field(count, "Connections to one service at most.", { default: "1024" }),
+    httpMaxPendingRequests: field(count, "Requests that may wait for a connection.", { default: "1024" }),
+    httpMaxRequests: field(count, "Requests in flight at most.", { default: "1024" }),
+    sleepWindow: field(duration(), "How long an instance stays ejected the first time.", { default: "30 s" }),
+    httpConsecutiveErrors: field(count, "5xx answers in a row that eject an instance.", { default: "5" }),
+    httpDetectionInterval: field(duration(), "How often instances are judged.", { default: "10 s" }),
     httpMaxRequestsPerConnection: field(count, "Requests over one connection at most; 1 turns keep-alive off."),
-    httpMaxEjectionPercent: field(
-      int32({ min: 0, max: 100 }),
-      "Share of instances that may be ejected at once; 10 by default.",
-    ),
-    httpMaxRetries: field(count, "Retries in flight at most; 3 by default."),
+    httpMaxEjectionPercent: field(int32({ min: 0, max: 100 }), "Share of instances that may be ejected at once.", {
+      default: "10",
+    }),
+    httpMaxRetries: field(count, "Retries in flight at most.", { default: "3" }),
   }),
   ({ sleepWindow, httpDetectionInterval, ...counts }): CircuitBreakerSpec => ({
     maxConnections: counts.maxConnections,
@@ -37,7 +37,9 @@ const loadBalancing = checked(
   object(
     {
       name: field(enumeration(["ROUND_ROBIN", "LEAST_CONN", "RANDOM"]), "How an instance is chosen."),
-      custom: field(anyObject(), "Settings of another proxy."),
+      custom: field(anyObject(), "Settings of another proxy.", {
+        unsupported: { remedy: `use name (ROUND_ROBIN, LEAST_CONN or RANDOM): ${FOREIGN}` },
+      }),
     },
     [oneOf("name", "custom")],
   ),
@@ -51,15 +53,22 @@ const loadBalancing = checked(
 const schema = object({
   destination: field(istioService(), "The service, and the labels that its route entries carry.", { required: true }),
   source: field(istioService(), "Only callers that are instances of this service, with these labels."),
-  loadBalancing: field(loadBalancing, "How an instance is chosen; round robin by default."),
+  loadBalancing: field(loadBalancing, "How an instance is chosen.", { default: "round robin" }),
   circuitBreaker: field(
     object(
-      { simpleCb: field(simpleCb, "Limits and ejection."), custom: field(anyObject(), "Settings of another proxy.") },
+      {
+        simpleCb: field(simpleCb, "Limits and ejection."),
+        custom: field(anyObject(), "Settings of another proxy.", {
+          unsupported: { remedy: `use simpleCb: ${FOREIGN}` },
+        }),
+      },
       [oneOf("simpleCb", "custom")],
     ),
     "Limits towards the service, and ejection of failing instances.",
   ),
-  custom: field(anyObject(), "Settings of another proxy."),
+  custom: field(anyObject(), "Settings of another proxy.", {
+    unsupported: { remedy: `use loadBalancing and circuitBreaker: ${FOREIGN}` },
+  }),
 });
 
 /** DestinationPolicy: how callers treat the instances of one service. */

@@ -1,18 +1,22 @@
+import { defineKind } from "../define-kind.ts";
 import { int32, string } from "../scalars.ts";
-import { checked, defineKind, field, object, oneOf } from "../schema.ts";
+import { checked, field, object, oneOf } from "../schema.ts";
 import type { IngressRuleSpec } from "../specs.ts";
-import { istioService, matchCondition } from "./common.ts";
+import { istioService, LATER, matchCondition } from "./common.ts";
 
 const schema = object(
   {
-    port: field(int32({ min: 0, max: 65_535 }), "The gateway's port; its HTTP port by default."),
-    tlsSecret: field(string(), "Name of the certificate to serve."),
-    precedence: field(int32(), "Rules with higher precedence are tried first; 0 by default."),
-    match: field(matchCondition(), "Which requests; all when absent."),
+    port: field(int32({ min: 0, max: 65_535 }), "The gateway's port.", {
+      default: "its HTTP port",
+      unsupported: { remedy: "leave the port out: the gateway has one HTTP port", harmless: [0, 80, "0", "80"] },
+    }),
+    tlsSecret: field(string(), "Name of the certificate to serve.", { unsupported: { remedy: LATER, harmless: [""] } }),
+    precedence: field(int32(), "Rules with higher precedence are tried first.", { default: "0" }),
+    match: field(matchCondition(), "Which requests.", { default: "all" }),
     destination: field(istioService({ allowLabels: false }), "The service that they go to, routed by its own rules.", {
       required: true,
     }),
-    destinationPort: field(int32({ min: 1, max: 65_535 }), "Port of the service; by default 80, or its only one."),
+    destinationPort: field(int32({ min: 1, max: 65_535 }), "Port of the service.", { default: "80, or its only one" }),
     destinationPortName: field(string(), "Port of the service by name: a protocol, or a protocol and a dash and more."),
   },
   [oneOf("destinationPort", "destinationPortName")],

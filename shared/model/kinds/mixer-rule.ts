@@ -1,6 +1,7 @@
+import { defineKind } from "../define-kind.ts";
 import { isDnsLabel } from "../hosts.ts";
 import { string } from "../scalars.ts";
-import { checked, defineKind, field, list, object, oneOf, type Schema } from "../schema.ts";
+import { checked, field, list, object, oneOf, type Schema } from "../schema.ts";
 import type { MixerRef, MixerRuleSpec } from "../specs.ts";
 
 /** `name.kind.namespace`, under which handlers and instances are known everywhere. */

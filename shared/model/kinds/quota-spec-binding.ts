@@ -1,5 +1,6 @@
+import { defineKind } from "../define-kind.ts";
 import { dnsLabel, string } from "../scalars.ts";
-import { checked, defineKind, field, list, object } from "../schema.ts";
+import { checked, field, list, object } from "../schema.ts";
 import type { QuotaSpecBindingSpec } from "../specs.ts";
 import { istioService } from "./common.ts";
 
@@ -10,7 +11,7 @@ const reference = checked(
       "Name of the QuotaSpec.",
       { required: true },
     ),
-    namespace: field(dnsLabel(), "Its namespace; by default the one of the binding."),
+    namespace: field(dnsLabel(), "Its namespace.", { default: "the one of the binding" }),
   }),
   ({ name = "", namespace }, at) => ({ name, namespace: namespace ?? at.context.namespace }),
 );

@@ -1,7 +1,9 @@
 import { ATTRIBUTES, parseReference, referenceType } from "../attributes.ts";
 import { closest } from "../closest.ts";
+import { defineKind } from "../define-kind.ts";
+import { type At, below } from "../reader.ts";
 import { int32, string } from "../scalars.ts";
-import { type At, below, checked, defineKind, field, list, map, object } from "../schema.ts";
+import { checked, field, list, map, object } from "../schema.ts";
 import type { QuotaClauseSpec, QuotaSpecSpec } from "../specs.ts";
 import { isEmptyMatch, stringMatch } from "./common.ts";
 

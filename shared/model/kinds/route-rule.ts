@@ -1,6 +1,7 @@
 import { GRPC_STATUS_NAMES } from "../../base/index.ts";
+import { defineKind } from "../define-kind.ts";
 import { anyObject, bool, duration, float, int32, string } from "../scalars.ts";
-import { checked, defineKind, field, list, map, object, oneOf, type Schema } from "../schema.ts";
+import { checked, field, list, map, object, oneOf, type Schema } from "../schema.ts";
 import type {
   CorsSpec,
   FaultAbortSpec,
@@ -16,6 +17,7 @@ import type {
 import {
   authority,
   checkHeaderName,
+  FOREIGN,
   istioService,
   labels,
   matchCondition,
@@ -34,7 +36,7 @@ interface WeightedItem {
 
 const weightedItem: Schema<WeightedItem> = checked(
   object({
-    destination: field(istioService(), "Where to; by default the rule's own destination."),
+    destination: field(istioService(), "Where to.", { default: "the rule's own destination" }),
     labels: field(labels(), "Only instances with all of these labels."),
     weight: field(int32({ min: 0, max: 100 }), "Share in percent; may be left out of the only entry."),
   }),
@@ -83,7 +85,9 @@ const timeout = checked(
         }),
         "A fixed timeout.",
       ),
-      custom: field(anyObject(), "Settings of another proxy."),
+      custom: field(anyObject(), "Settings of another proxy.", {
+        unsupported: { remedy: `use simpleTimeout: ${FOREIGN}` },
+      }),
     },
     [oneOf("simpleTimeout", "custom")],
   ),
@@ -98,13 +102,15 @@ const retries = checked(
     {
       simpleRetry: field(
         object({
-          attempts: field(int32({ min: 0 }), "How many times a failed request is tried again; 0 by default."),
-          perTryTimeout: field(duration(), "How long one try may take; by default as long as the request."),
+          attempts: field(int32({ min: 0 }), "How many times a failed request is tried again.", { default: "0" }),
+          perTryTimeout: field(duration(), "How long one try may take.", { default: "as long as the request" }),
           overrideHeaderName: field(optionalHeaderName(), "Request header whose value replaces attempts."),
         }),
         "A fixed number of retries.",
       ),
-      custom: field(anyObject(), "Settings of another proxy."),
+      custom: field(anyObject(), "Settings of another proxy.", {
+        unsupported: { remedy: `use simpleRetry: ${FOREIGN}` },
+      }),
     },
     [oneOf("simpleRetry", "custom")],
   ),
@@ -158,7 +164,11 @@ const fault = checked(
             grpcStatus,
             "The status to answer gRPC requests with, by name or number; others get the HTTP status that stands for it.",
           ),
-          http2Error: field(string(), "Not supported."),
+          http2Error: field(string(), "An error of HTTP/2 to end requests with.", {
+            unsupported: {
+              remedy: "use httpStatus or grpcStatus: requests reach the proxy in HTTP/1.1, which has no such errors",
+            },
+          }),
           httpStatus: field(int32({ min: 0, max: 600 }), "The status to answer with; 0 aborts nothing."),
           overrideHeaderName: field(
             optionalHeaderName(),
@@ -271,8 +281,8 @@ const schema = object({
   destination: field(istioService({ allowLabels: false }), "The service whose requests the rule is about.", {
     required: true,
   }),
-  precedence: field(int32(), "Rules with higher precedence are tried first; 0 by default."),
-  match: field(matchCondition(), "Which requests; all when absent."),
+  precedence: field(int32(), "Rules with higher precedence are tried first.", { default: "0" }),
+  match: field(matchCondition(), "Which requests.", { default: "all" }),
   route: field(route, "Where they go, by weight; all instances of the destination when absent."),
   redirect: field(uriAuthority("redirect to"), "Answers 302 instead of forwarding."),
   rewrite: field(
@@ -280,10 +290,12 @@ const schema = object({
     "Changes path or host before forwarding; uri replaces the matched prefix.",
   ),
   websocketUpgrade: field(bool(), "Whether requests may be upgraded to WebSocket."),
-  httpReqTimeout: field(timeout, "How long a request may take; 15 s by default."),
-  httpReqRetries: field(retries, "When and how often failed requests are tried again; never by default."),
+  httpReqTimeout: field(timeout, "How long a request may take.", { default: "15 s" }),
+  httpReqRetries: field(retries, "When and how often failed requests are tried again.", { default: "never" }),
   httpFault: field(fault, "Faults to inject at the caller's side."),
-  l4Fault: field(anyObject(), "Not supported."),
+  l4Fault: field(anyObject(), "Faults of connections.", {
+    unsupported: { remedy: "use httpFault: only HTTP passes through the proxy" },
+  }),
   mirror: field(istioService(), "Also sends a copy of each request there, and ignores the answer."),
   corsPolicy: field(cors, "Cross-origin requests that browsers may make."),
   appendHeaders: field(appendHeaders, "Headers to add before forwarding."),
