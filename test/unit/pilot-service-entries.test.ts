@@ -120,7 +120,7 @@ describe("a ServiceEntry", () => {
       entry(`
   hosts: [reviews.default.svc.cluster.local]
   resolution: STATIC
-  ports: [{number: 9080, name: http, protocol: GRPC}, {number: 9081, name: more, protocol: HTTP}]
+  ports: [{number: 9080, name: http, protocol: HTTP}, {number: 9081, name: more, protocol: HTTP}]
   endpoints: [{address: 10.0.0.9, labels: {version: vm}}]`),
     );
     const key = tableKey("default", "reviews");
@@ -186,26 +186,5 @@ spec: {address: 10.0.0.${name.length}, labels: ${labels}, ports: {http: 8081}}
     mesh.leave("backend");
     assert.deepEqual(mesh.endpoints(KEY), []);
     assert.deepEqual(mesh.affected.services.includes(KEY), true, "nobody serves it any more: its identities changed");
-  });
-});
-
-describe("rules", () => {
-  test("that wait for a host come into force with its ServiceEntry", () => {
-    const mesh = new CompiledMesh();
-    mesh.apply(`
-apiVersion: config.istio.io/v1alpha2
-kind: RouteRule
-metadata: {name: slow}
-spec:
-  destination: {service: api.example.com}
-  httpReqTimeout: {simpleTimeout: {timeout: 3s}}
-`);
-    assert.notEqual(mesh.affected.pending, undefined);
-    mesh.apply(entry(`{hosts: [api.example.com], resolution: DNS, ports: [${HTTP}]}`));
-    assert.deepEqual(
-      mesh.affected.activated?.map(({ rule }) => rule),
-      ["routerule/default/slow"],
-    );
-    assert.equal(mesh.service(KEY)?.routes[0]?.timeout?.timeoutMs, 3000);
   });
 });

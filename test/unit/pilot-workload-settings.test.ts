@@ -90,7 +90,9 @@ kind: ServiceEntry
 metadata: {name: api}
 spec: {hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
 `);
-    assert.deepEqual(mesh.hosts("other"), ["api.example.com -> default/api.example.com"]);
+    for (const namespace of ["default", "other"]) {
+      assert.deepEqual(mesh.hosts(namespace), ["api.example.com -> default/api.example.com"]);
+    }
     const revision = mesh.apply(meshConfig('{defaultServiceExportTo: ["."]}'));
     assert.deepEqual([...mesh.affected.hosts].sort(), [tableKey("default"), tableKey("other")]);
     assert.deepEqual(mesh.hosts("other"), []);

@@ -1,9 +1,12 @@
 import {
+  EGRESS_RULE,
   type EgressRuleSpec,
   type ExportTo,
   isKind,
   type ParsedResource,
   revisionOf,
+  SERVICE_ENTRY,
+  WORKLOAD_ENTRY,
   type WorkloadEntrySpec,
 } from "../../../shared/model/index.ts";
 import { tableKey } from "../../../shared/wire/index.ts";
@@ -12,7 +15,6 @@ import { egressConflicts } from "./egress-rules.ts";
 import type { KnownWorkload, RegisteredWorkload, Workloads } from "./entry-endpoints.ts";
 import { buildEntryService, type EntryService, endpointChanges, sameShape } from "./entry-service.ts";
 import { type EntrySource, placeOfHost, sourceOfEgressRule, sourceOfServiceEntry } from "./entry-source.ts";
-import { EGRESS_RULE, SERVICE_ENTRY, WORKLOAD_ENTRY } from "./kinds.ts";
 
 /**
  * The services that configuration makes: hosts of ServiceEntries and EgressRules, in the namespace of the resource.

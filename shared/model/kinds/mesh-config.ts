@@ -118,11 +118,19 @@ const fields = object({
   trustDomain: without(trustDomain, "Trust domain of identities.", listener("TRUST_DOMAIN"), ["", "cluster.local"]),
   trustDomainAliases: without(list(trustDomain), "Other names of the trust domain.", IDENTITY),
   caCertificates: without(list(anyObject()), "Further authorities.", IDENTITY),
-  defaultServiceExportTo: field(exportTo({ nobody: true }), "exportTo of ServiceEntries that have none.", {
+  defaultServiceExportTo: field(
+    exportTo({ nobody: true, isDefault: true }),
+    "exportTo of ServiceEntries that have none.",
+    {
+      default: "*",
+    },
+  ),
+  defaultVirtualServiceExportTo: field(exportTo({ isDefault: true }), "exportTo of VirtualServices that have none.", {
     default: "*",
   }),
-  defaultVirtualServiceExportTo: field(exportTo(), "exportTo of VirtualServices that have none.", { default: "*" }),
-  defaultDestinationRuleExportTo: field(exportTo(), "exportTo of DestinationRules that have none.", { default: "*" }),
+  defaultDestinationRuleExportTo: field(exportTo({ isDefault: true }), "exportTo of DestinationRules that have none.", {
+    default: "*",
+  }),
   rootNamespace: without(
     string(),
     "Namespace whose resources hold for all.",

@@ -156,12 +156,16 @@ export function resolveRef(given: string, namespace: string): HostRef {
   return service !== undefined && parts !== 2 ? { host: serviceHost(service), service } : { host: given, service };
 }
 
-/** The namespaces that see the resource; [] where none are named. */
-export function exportTo(rules: { readonly nobody?: boolean } = {}): Schema<ExportTo> {
+/**
+ * The namespaces that see the resource; [] where none are named. `isDefault`: it is for resources of many namespaces, so that
+ * `.` stands for the namespace of each and stays.
+ */
+export function exportTo(rules: { readonly nobody?: boolean; readonly isDefault?: boolean } = {}): Schema<ExportTo> {
   const entry = checked(
     string(),
     (given, at) => {
-      if (given === "." || given === "*" || isDnsLabel(given)) return given === "." ? at.context.namespace : given;
+      if (given === "." && rules.isDefault !== true) return at.context.namespace;
+      if (given === "." || given === "*" || isDnsLabel(given)) return given;
       if (given === "~" && rules.nobody) return given;
       return at.error(
         `${JSON.stringify(given)} is no namespace`,
