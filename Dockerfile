@@ -10,6 +10,7 @@ COPY scripts ./scripts
 COPY proto ./proto
 COPY shared ./shared
 COPY services ./services
+COPY client ./client
 COPY cli ./cli
 COPY samples ./samples
 RUN npm run -s build && npm prune --omit=dev --no-audit --no-fund

@@ -4,9 +4,14 @@ import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
+import { EDGES } from "./commands/edges.ts";
+import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
+import { STAT } from "./commands/stat.ts";
+import { TAP } from "./commands/tap.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
+import { TOP } from "./commands/top.ts";
 import { VERSION } from "./commands/version.ts";
 
 /** Every command. Help and docs/cli.md show them by group, and within a group in this order. */
@@ -14,9 +19,14 @@ export const COMMANDS: readonly CommandDefinition[] = [
   APPLY,
   CREATE,
   GET,
+  EXPLAIN,
   DELETE,
-  PROXY_STATUS,
+  TAP,
+  TOP,
+  STAT,
+  EDGES,
   TELEMETRY,
+  PROXY_STATUS,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
+import type { ApplyResult } from "../client/index.ts";
 import { errorMessage } from "../shared/base/index.ts";
 import { MAX_SUBMISSION_BYTES, readDocuments } from "../shared/model/documents.ts";
 import {
@@ -9,7 +10,6 @@ import {
   type JsonValue,
   type KindDefinition,
 } from "../shared/model/index.ts";
-import type { ApplyResult } from "./config-client.ts";
 import { type CliIo, UsageError } from "./io.ts";
 
 /** The text of one file, which becomes one submission. */

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
+import type { ApplyResult } from "../client/index.ts";
 import { type FieldError, formatKey, keyOf, type Resource, revisionOf } from "../shared/model/index.ts";
-import type { ApplyResult } from "./config-client.ts";
 
 /** Text for people and for scripts. Pure: what it is given decides, colours included. */
 export interface Palette {

@@ -1,5 +1,5 @@
+import { type ApplyResult, ConfigClient } from "../client/index.ts";
 import type { Bus } from "../shared/bus/index.ts";
-import { type ApplyResult, ConfigClient } from "./config-client.ts";
 import { type ConnectionFlags, withBus } from "./connection.ts";
 import {
   type DocumentFile,

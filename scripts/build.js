@@ -61,7 +61,7 @@ export function generate() {
 
 /** Every file that the compiler reads, as paths from the root. */
 function sourceFiles() {
-  const folders = ["shared", "services", "cli", "samples", "test", "bench"].filter((name) =>
+  const folders = ["shared", "services", "client", "cli", "samples", "test", "bench"].filter((name) =>
     existsSync(join(root, name)),
   );
   const sources = folders.flatMap((folder) =>

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ConfigClient } from "../../cli/config-client.ts";
 import { lateenVersion } from "../../cli/version.ts";
+import { ConfigClient } from "../../client/index.ts";
 import { ProcessGroup, type ProcessSpec } from "../../samples/bookinfo/demo/processes.ts";
 import { systemClock } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";

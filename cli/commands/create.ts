@@ -1,5 +1,5 @@
+import type { ApplyResult } from "../../client/index.ts";
 import type { CommandDefinition } from "../command.ts";
-import type { ApplyResult } from "../config-client.ts";
 import { inNamespace, readDocumentFiles, withMetadata } from "../documents.ts";
 import { UsageError } from "../io.ts";
 import { withSubmitOptions } from "../options.ts";

@@ -1,7 +1,7 @@
+import { ConfigClient } from "../../client/index.ts";
 import { errorMessage } from "../../shared/base/index.ts";
 import { formatKey, revisionOf } from "../../shared/model/index.ts";
 import type { CommandDefinition } from "../command.ts";
-import { ConfigClient } from "../config-client.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import {
   type DocumentKey,

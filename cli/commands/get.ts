@@ -1,5 +1,5 @@
+import { ConfigClient } from "../../client/index.ts";
 import type { CommandDefinition } from "../command.ts";
-import { ConfigClient } from "../config-client.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import { resolveKind } from "../documents.ts";
 import { EXIT, UsageError } from "../io.ts";

@@ -110,7 +110,7 @@ export class Applier {
       }
       const [fault] = this.#resources.removalFaultsOf(key);
       if (fault !== undefined) throw new ConflictError(`${fault.reason}; ${fault.remedy}`);
-      const tombstone = tombstoneOf(current, store.takeRevision());
+      const tombstone = tombstoneOf(current, store.takeRevision(), new Date().toISOString());
       await write(tombstone);
       return tombstone;
     });
@@ -219,8 +219,9 @@ export class Applier {
   /** Writes the next revision of a resource. */
   async #store(resource: Resource, current: Resource | undefined): Promise<Resource> {
     const { store, write } = this.#options;
-    const created = current?.metadata.creationTimestamp ?? store.takeTimestamp(Date.now());
-    const stored = accepted(resource, store.takeRevision(), created);
+    const nowMs = Date.now();
+    const created = current?.metadata.creationTimestamp ?? store.takeTimestamp(nowMs);
+    const stored = accepted(resource, store.takeRevision(), created, new Date(nowMs).toISOString());
     await write(stored);
     return stored;
   }

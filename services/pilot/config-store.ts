@@ -13,7 +13,13 @@ import { kindToken, parseTableKey, tableKey } from "../../shared/wire/index.ts";
 export interface Tombstone {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace: string; readonly resourceVersion: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly resourceVersion: string;
+    /** When it was deleted, RFC 3339 in UTC with milliseconds. */
+    readonly updateTimestamp?: string;
+  };
   readonly deleted: true;
 }
 
@@ -155,12 +161,12 @@ export function isTombstone(version: StoredVersion): version is Tombstone {
   return "deleted" in version && version.deleted;
 }
 
-export function tombstoneOf(resource: Resource, revision: number): Tombstone {
+export function tombstoneOf(resource: Resource, revision: number, updateTimestamp: string): Tombstone {
   const { name, namespace } = resource.metadata;
   return {
     apiVersion: resource.apiVersion,
     kind: resource.kind,
-    metadata: { name, namespace, resourceVersion: String(revision) },
+    metadata: { name, namespace, resourceVersion: String(revision), updateTimestamp },
     deleted: true,
   };
 }

@@ -266,7 +266,11 @@ export const PROXY_SETTINGS = {
     doc: "Longest time that a draining proxy waits to see itself gone.",
   }),
   certificateTtlMs: durationMs({ env: "CERT_TTL_MS", default: 0, doc: "Lifetime to ask for. 0: the CA's default." }),
-  accessLog: text({ env: "ACCESS_LOG", default: "", doc: "File of the access log, `stderr`, or empty for none." }),
+  accessLog: text({
+    env: "ACCESS_LOG",
+    default: "",
+    doc: "File of the access log, `stdout`, `stderr`, or empty for none.",
+  }),
   accessLogFormat: oneOf(["json", "text"], {
     env: "ACCESS_LOG_FORMAT",
     default: "json",

@@ -41,8 +41,8 @@ export interface FrontendParts {
 export interface Frontend {
   /** Name -> bound port. */
   listen(): Promise<Record<string, number>>;
-  /** Of the application's own ports. */
-  readonly applications: Iterable<Cluster>;
+  /** Of the application's own ports, and of hosts that are named by requests. */
+  readonly clusters: Iterable<Cluster>;
   /** Beside those of services. */
   readonly routes: readonly RouteConfigView[];
   /** The certificate has changed. */

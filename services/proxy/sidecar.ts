@@ -49,8 +49,8 @@ export class Sidecar implements Frontend {
     );
   }
 
-  get applications(): Iterable<Cluster> {
-    return this.#applications.clusters;
+  get clusters(): Iterable<Cluster> {
+    return [...this.#applications.clusters, ...this.#passthrough.clusters];
   }
 
   async listen(): Promise<Record<string, number>> {

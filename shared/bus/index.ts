@@ -13,6 +13,7 @@ export {
   serveComponentStatus,
 } from "./component-status.ts";
 export type { BusState, BusStats, ServerInfo } from "./connection.ts";
+export { directGet } from "./direct-get.ts";
 export { DurableQueue, type DurableQueueOptions, type QueueConsumption, type QueuedMessage } from "./durable-queue.ts";
 export { type BucketName, open, type StoredValue, seal, type TableMessage } from "./envelope.ts";
 export type { Follow } from "./follow.ts";

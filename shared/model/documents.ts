@@ -251,6 +251,7 @@ const metadata = object({
   labels: field(map(string()), "Labels of the resource."),
   annotations: field(map(string()), "Notes of the resource."),
   creationTimestamp: field(anything(), "When it was first accepted; set by Pilot."),
+  updateTimestamp: field(anything(), "When this revision was accepted; set by Pilot."),
   generation: managed("Number of the spec's change."),
   uid: managed("Unique id."),
   selfLink: managed("Where it is served."),

@@ -60,6 +60,7 @@ export { createKindRegistry, isKind, type KindRegistry, specOf } from "./registr
 export {
   API_VERSION,
   accepted,
+  asApplied,
   CONFIG_API_VERSIONS,
   DEFAULT_NAMESPACE,
   type FieldError,

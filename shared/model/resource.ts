@@ -34,6 +34,8 @@ export interface ResourceMetadata {
   readonly resourceVersion?: string;
   /** When it was first accepted, RFC 3339 in UTC with milliseconds; set by Pilot. Of two that conflict the older one wins. */
   readonly creationTimestamp?: string;
+  /** When this revision was accepted, RFC 3339 in UTC with milliseconds; set by Pilot. */
+  readonly updateTimestamp?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -74,13 +76,19 @@ export function formatKey(key: ResourceKey): string {
 }
 
 /** The revision in `metadata.resourceVersion`, 0 when there is none. */
-export function revisionOf(resource: Resource): number {
-  return Number(resource.metadata.resourceVersion ?? "0");
+export function revisionOf({ metadata }: { readonly metadata: { readonly resourceVersion?: string } }): number {
+  return Number(metadata.resourceVersion ?? "0");
 }
 
-/** The resource as it is stored: at a revision, and with the time of its first acceptance. */
-export function accepted(resource: Resource, revision: number, creationTimestamp: string): Resource {
-  return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(revision), creationTimestamp } };
+/** The resource as it is stored: at a revision, and with the times of its first and of this acceptance. */
+export function accepted(
+  resource: Resource,
+  revision: number,
+  creationTimestamp: string,
+  updateTimestamp = creationTimestamp,
+): Resource {
+  const given = { ...resource.metadata, resourceVersion: String(revision), creationTimestamp, updateTimestamp };
+  return { ...resource, metadata: given };
 }
 
 /** Whether a and b are the same to a user: everything but what Pilot adds. */
@@ -88,8 +96,9 @@ export function sameContent(a: Resource, b: Resource): boolean {
   return stableJson(asApplied(a)) === stableJson(asApplied(b));
 }
 
-function asApplied({ metadata, ...rest }: Resource): object {
-  const { resourceVersion: _, creationTimestamp: __, ...given } = metadata;
+/** The resource without what Pilot adds. */
+export function asApplied({ metadata, ...rest }: Resource): Resource {
+  const { resourceVersion: _, creationTimestamp: __, updateTimestamp: ___, ...given } = metadata;
   return { ...rest, metadata: given };
 }
 

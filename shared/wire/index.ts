@@ -49,6 +49,7 @@ export {
   Subjects,
   TABLES,
   type Table,
+  TELEMETRY_KINDS,
   type TelemetryKind,
   tableKey,
   WORKLOAD_TABLES,

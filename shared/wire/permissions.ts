@@ -181,6 +181,8 @@ export function operatorUser(subjects: Subjects, user = "operator"): BusUser {
         subjects.config(verb),
       ),
       subjects.registryList(),
+      // What proxies follow, one key at a time: `lateen explain` reads what they read.
+      ...WORKLOAD_TABLES.map((table) => subjects.directGet(table, ">")),
       `${prefix}.sync.>`,
       subjects.componentStatus(),
       subjects.mixerCheck(),
@@ -220,7 +222,7 @@ export function accountLinks(subjects: Subjects): AccountLink[] {
         kind: "service",
         subject: subjects.directGet(table, ">"),
         from: "STORE",
-        to: ["MESH"],
+        to: ["MESH", "OPS"],
       }),
     ),
     { kind: "stream", subject: subjects.head("*"), from: "STORE", to: ["MESH"] },

@@ -10,7 +10,8 @@ export const WORKLOAD_TABLES = ["service", "endpoints", "hosts", "gateway", "wor
 
 export type ConfigVerb = "apply" | "submit" | "delete" | "get" | "list" | "history" | "rollback" | "pending";
 export type RegistryVerb = "register" | "heartbeat" | "deregister";
-export type TelemetryKind = "metric" | "log";
+export const TELEMETRY_KINDS = ["metric", "log", "span"] as const;
+export type TelemetryKind = (typeof TELEMETRY_KINDS)[number];
 
 /** Who a workload's subject says it is. */
 export interface WorkloadIdentity {
@@ -48,6 +49,10 @@ export function kindToken(kind: string): string {
 
 export function isTable(name: string): name is Table {
   return (TABLES as readonly string[]).includes(name);
+}
+
+function isTelemetryKind(name: string): name is TelemetryKind {
+  return (TELEMETRY_KINDS as readonly string[]).includes(name);
 }
 
 /**
@@ -274,8 +279,12 @@ export class Subjects {
     return `${this.prefix}.telemetry.${kind}.${tableKey(namespace, service)}`;
   }
 
-  allTelemetry(): string {
-    return `${this.prefix}.telemetry.>`;
+  /** Every row, or those of one kind, namespace or service. */
+  allTelemetry(only: { kind?: TelemetryKind; namespace?: string; service?: string } = {}): string {
+    const { kind, namespace, service } = only;
+    const names = [namespace, service].map((name) => (name === undefined ? "*" : encodeToken(name)));
+    if (kind === undefined && namespace === undefined && service === undefined) return `${this.prefix}.telemetry.>`;
+    return `${this.prefix}.telemetry.${kind ?? "*"}.${names.join(".")}`;
   }
 
   parseTelemetry(subject: string): { kind: TelemetryKind; namespace: string; service: string } {
@@ -283,7 +292,8 @@ export class Subjects {
     const [namespace, service] = names.map(decodeToken);
     if (
       verb !== "telemetry" ||
-      (kind !== "metric" && kind !== "log") ||
+      kind === undefined ||
+      !isTelemetryKind(kind) ||
       names.length !== 2 ||
       namespace === undefined ||
       service === undefined

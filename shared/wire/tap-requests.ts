@@ -6,6 +6,8 @@ export interface TapRequest {
   /** How long the answer may wait for a first request; at most 2000. */
   readonly waitMs?: number;
   readonly filter?: TapFilter;
+  /** Requests a second that are kept; the rest is counted. Default 100, at most 1000. */
+  readonly maxPerSecond?: number;
 }
 
 /** What is given must hold. */

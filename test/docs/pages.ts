@@ -2,6 +2,7 @@ import { RESPONSE_DETAILS, RESPONSE_FLAGS } from "../../services/proxy/stream/re
 import { ERROR_CODES } from "../../shared/base/index.ts";
 import { ATTRIBUTES, VALUE_TYPES } from "../../shared/model/index.ts";
 import { renderCli } from "./cli-reference.ts";
+import { renderClientExamples } from "./client-examples.ts";
 import { allKinds, renderKind } from "./kinds-reference.ts";
 import { renderLinks, renderUsers } from "./permission-tables.ts";
 import { code, table } from "./sections.ts";
@@ -10,6 +11,7 @@ import { renderSettings, SETTINGS } from "./settings-tables.ts";
 /** The made sections of each page below docs/. */
 export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
   "cli.md": renderCli(),
+  "client.md": renderClientExamples(),
   "config.md": new Map(
     Object.entries(SETTINGS).map(([name, settings]) => [`settings ${name}`, renderSettings(settings)]),
   ),

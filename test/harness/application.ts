@@ -1,4 +1,11 @@
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 
 /** A request as an application got it. */
@@ -30,9 +37,10 @@ export class Application {
   respond: Respond;
   readonly #server: Server;
 
-  constructor(respond: Respond = () => ({ body: "ok" })) {
+  /** `tls`: it speaks nothing else. */
+  constructor(respond: Respond = () => ({ body: "ok" }), tls?: { readonly cert: string; readonly key: string }) {
     this.respond = respond;
-    this.#server = createServer((message, response) => {
+    const listener: RequestListener = (message, response) => {
       let body = "";
       message.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
       message.on("end", () => {
@@ -42,7 +50,8 @@ export class Application {
         const reply = this.respond(received, response);
         if (reply !== undefined) response.writeHead(reply.status ?? 200, reply.headers).end(reply.body ?? "");
       });
-    });
+    };
+    this.#server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
     this.#server.on("connection", () => this.connections++);
   }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
-import type { ApplyResult } from "../../cli/config-client.ts";
 import { waitApplied } from "../../cli/wait.ts";
+import type { ApplyResult } from "../../client/index.ts";
 import { TimeoutError } from "../../shared/base/index.ts";
 import { type Bus, protoReply } from "../../shared/bus/index.ts";
 import type { Resource } from "../../shared/model/index.ts";

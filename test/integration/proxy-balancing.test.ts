@@ -78,14 +78,16 @@ describe("balancing", () => {
     }
   });
 
-  test("passes through to the address that the request names, and chooses no instance", async () => {
-    const named = await application(() => ({ body: "named" }));
-    const routes: RouteInput[] = [{ rewrite: { authority: `127.0.0.1:${named.port}` }, timeout: { timeoutMs: 5_000 } }];
-    for (const [loadBalancing, body] of [
-      ["PASSTHROUGH", "named"],
-      ["ROUND_ROBIN", "instance"],
+  test("passes through to the host that the request names, whatever a rule makes of it, and chooses no instance", async () => {
+    const named = await application(({ headers }) => ({ body: `named as ${headers.host}` }));
+    const rewrite = { authority: "rewritten" };
+    for (const [loadBalancing, body, port] of [
+      ["PASSTHROUGH", "named as rewritten", named.port],
+      ["ROUND_ROBIN", "instance", 0],
     ] as const) {
-      const call = async (caller: TestProxy): Promise<void> => assert.equal((await caller.call()).body, body);
+      const routes: RouteInput[] = [{ rewrite, destinations: [{ weight: 1, port }], timeout: { timeoutMs: 5_000 } }];
+      const call = async (caller: TestProxy): Promise<void> =>
+        assert.equal((await caller.call("/", { headers: { host: "localhost:9080" } })).body, body);
       await withRoutes(routes, { reviews: () => ({ body: "instance" }) }, call, { policy: { loadBalancing } });
     }
   });

@@ -218,6 +218,7 @@ for (const concurrency of ["1", "2"]) {
       await mesh.startCa();
       await eventually(() => mesh.remove("workload", "istio-system").then(() => true), WITHIN);
       await eventually(async () => assert.equal(await status(outside), 200), WITHIN);
+      await eventually(() => operator.connected, WITHIN);
     });
 
     test("the log level is set, and listeners are drained, from afar", async () => {

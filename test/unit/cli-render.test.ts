@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import type { ApplyResult } from "../../cli/config-client.ts";
 import {
   formatAge,
   palette,
@@ -10,6 +9,7 @@ import {
   renderTable,
   renderTelemetry,
 } from "../../cli/render.ts";
+import type { ApplyResult } from "../../client/index.ts";
 import type { Resource } from "../../shared/model/index.ts";
 
 const PLAIN = { dryRun: false, colours: palette(false) };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { accountLinks, Subjects, TABLES, WORKLOAD_TABLES } from "../../shared/wire/index.ts";
+import { accountLinks, Subjects, TABLES, TELEMETRY_KINDS, WORKLOAD_TABLES } from "../../shared/wire/index.ts";
 import { busUsers, namesShown, STAND_INS } from "../docs/permission-tables.ts";
 
 const page = readFileSync(new URL("../../../docs/subjects.md", import.meta.url), "utf8");
@@ -61,7 +61,7 @@ const BUILT: Readonly<Record<string, readonly string[]>> = {
   proxyTap: [subjects.proxyTap(ofProxy)],
   caSign: [subjects.caSign(workload)],
   allCaSign: [subjects.allCaSign()],
-  telemetry: (["metric", "log"] as const).map((each) => subjects.telemetry(each, namespace, service)),
+  telemetry: TELEMETRY_KINDS.map((each) => subjects.telemetry(each, namespace, service)),
   allTelemetry: [subjects.allTelemetry()],
   queue: (["pilot", "mixer", "ca"] as const).map((group) => subjects.queue(group)),
   inbox: [subjects.inbox(namespace, serviceAccount, proxy), subjects.inbox(name)],

@@ -61,6 +61,12 @@ const query = (match: object): RouteMatchInput => ({ queryParameters: [{ name: "
 const table: [what: string, match: RouteMatchInput, yes: Asked[], no: Asked[]][] = [
   ["no condition", {}, [{}, { path: "*" }], []],
   [
+    "a header that is called like a part of the request",
+    { headers: [{ name: "Method", exact: "odd", isField: true }] },
+    [{ headers: { method: "odd" } }],
+    [{ method: "odd" }, {}],
+  ],
+  [
     "an exact uri, without the query",
     uri({ exact: "/a" }),
     [{ path: "/a" }, { path: "/a?b" }, { path: "/a?" }],

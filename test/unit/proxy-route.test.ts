@@ -227,6 +227,19 @@ describe("a chosen route", () => {
     assert.equal(request.authority, "ratings");
   });
 
+  test("rewrites the longest of several prefixes, and the whole path where it is matched exactly too", () => {
+    const rewritten = (...conditions: object[]): string => {
+      const headers = conditions.map((condition) => ({ name: "uri", ...condition }));
+      const route = { rule: "r", match: { headers }, destinations: [to("v1")], rewrite: { uri: "/new" } };
+      return forward(route, head("/a/b/c")).request.path;
+    };
+    assert.equal(
+      rewritten({ regex: "/.*" }, { prefix: "/a" }, { prefix: "/a/b" }, { prefix: "/a/b/c", invert: true }),
+      "/new/c",
+    );
+    assert.equal(rewritten({ prefix: "/a" }, { exact: "/a/b/c" }), "/new");
+  });
+
   test("rewrites the whole path when it was not matched by prefix", () => {
     const { request } = forward(
       { rule: "r", destinations: [to("v1")], rewrite: { uri: "/new" } },

@@ -59,11 +59,14 @@ test("each row is told once, and to nobody who began later", () => {
 test("what a watcher does not fetch is dropped and counted, and one that is gone is forgotten", () => {
   const clock = new FakeClock();
   const taps = new Taps(clock);
-  const order = parseTapRequest({ id: "slow" });
+  const order = parseTapRequest({ id: "slow", maxPerSecond: 300 });
   taps.take(order);
-  for (let i = 0; i < 1_250; i++) taps.offer(request());
+  for (let second = 0; second < 4; second++) {
+    for (let i = 0; i < 320; i++) taps.offer(request());
+    clock.advance(1_000);
+  }
   const { rows, dropped } = taps.take(order);
-  assert.equal(dropped, 250);
+  assert.equal(dropped, 4 * 20 + 200, "more than it wants a second, and more than are kept");
   assert.ok(rows.length > 0 && JSON.stringify(rows).length < 512 * 1024);
   clock.advance(60_000);
   taps.offer(request());
@@ -98,6 +101,7 @@ test("only so many may watch, and a question that is none is refused by field", 
     [{ id: "a", filter: { to: "x" } }, /filter\.to/],
     [{ id: "a", filter: { to: { name: "" } } }, /filter\.to\.name/],
     [{ id: "a", filter: { verb: "GET" } }, /filter\.verb/],
+    [{ id: "a", maxPerSecond: 0 }, /maxPerSecond/],
   ];
   for (const [value, text] of refusals) assert.throws(() => parseTapRequest(value), text);
 });

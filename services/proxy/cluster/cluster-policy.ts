@@ -1,5 +1,6 @@
 import type { TrafficPolicy } from "../../../shared/wire/index.ts";
 import { type Share, WHOLE } from "../share.ts";
+import { type ClientTlsPolicy, clientTlsPolicy } from "../tls/origination.ts";
 import { type ClusterLimits, DEFAULT_LIMITS, DEFAULT_RETRY_BUDGET, partOfLimits } from "./circuit-breaker.ts";
 
 /** A TrafficPolicy with every default filled in (Envoy's, unless said otherwise): made once per configuration. */
@@ -16,6 +17,8 @@ export interface ClusterPolicy {
   readonly panicPercent: number;
   readonly slowStart: SlowStartPolicy | undefined;
   readonly locality: LocalityPolicy | undefined;
+  /** Towards instances without a sidecar; undefined: plain text. */
+  readonly tls: ClientTlsPolicy | undefined;
 }
 
 export interface OutlierPolicy {
@@ -72,6 +75,7 @@ export const DEFAULT_POLICY: ClusterPolicy = {
   panicPercent: PANIC_PERCENT,
   slowStart: undefined,
   locality: undefined,
+  tls: undefined,
 };
 
 /** `share`: of the limits. */
@@ -111,6 +115,7 @@ function policyOf(config: TrafficPolicy): ClusterPolicy {
         to: to.map(({ locality, weight }) => ({ locality, weight })),
       })),
     })),
+    tls: given(config.tls, clientTlsPolicy),
   };
 }
 

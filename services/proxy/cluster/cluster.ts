@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly clock?: Clock;
   /** The caller's. */
   readonly locality?: string;
+  /** Of another cluster, whose limits are these too; default: its own. */
+  readonly breaker?: CircuitBreaker;
 }
 
 interface GroupBalancer {
@@ -35,7 +37,7 @@ interface GroupBalancer {
 export class Cluster {
   /** `<service>.<namespace>`, with `:port` for a port that has a policy of its own and `|k=v,...` for a version. */
   readonly name: string;
-  readonly breaker = new CircuitBreaker();
+  readonly breaker: CircuitBreaker;
   readonly #clock: Clock;
   readonly #locality: string;
   #policy: ClusterPolicy = DEFAULT_POLICY;
@@ -50,8 +52,12 @@ export class Cluster {
   #checker: HealthChecker | undefined;
   #ports: ReadonlyMap<number, Cluster> | undefined;
 
-  constructor(name: string, { clock = systemClock, locality = "" }: ClusterOptions = {}) {
+  constructor(
+    name: string,
+    { clock = systemClock, locality = "", breaker = new CircuitBreaker() }: ClusterOptions = {},
+  ) {
     this.name = name;
+    this.breaker = breaker;
     this.#clock = clock;
     this.#locality = locality;
   }

@@ -1,11 +1,12 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type SecureContext, type TLSSocket } from "node:tls";
-import { MAX_TIMER_MS } from "../../../shared/base/index.ts";
+import { errorMessage, MAX_TIMER_MS } from "../../../shared/base/index.ts";
 import { DEFAULT_LIMITS, type Http1Limits } from "../codec/http1-settings.ts";
 import type { SocketReader } from "../codec/socket-reader.ts";
 import type { Peer } from "../stream/record.ts";
 import { encodeHello } from "../tls/hello.ts";
-import { HTTP1 } from "../tls/protocols.ts";
+import { type ClientTlsPolicy, type OriginatedTls, TlsOrigination } from "../tls/origination.ts";
+import { GRPC_HEALTH, HTTP1 } from "../tls/protocols.ts";
 import { LATEEN_ALPN } from "../tls/settings.ts";
 import type { ConnectEvents } from "./connection-pool.ts";
 import type { HostPort } from "./host.ts";
@@ -60,10 +61,11 @@ export interface ConnectorOptions {
 
 /**
  * Opens connections to other proxies (mutual TLS, ALPN lateen/1, then Hello) and to instances without one (plain
- * TCP). Sessions are never resumed: on a resumed session Node checks neither the peer's name nor its expiry.
+ * TCP, or TLS as their policy asks for). Sessions are never resumed: on a resumed session Node checks neither the peer's name nor its expiry.
  */
 export class Connector {
   readonly #options: ConnectorOptions;
+  readonly #origination = new TlsOrigination();
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -77,6 +79,7 @@ export class Connector {
     // Registered by others, or named by a request: Node throws for what is no port.
     if (!(target.port >= 1 && target.port <= 65_535))
       events.onFailed("connect-failure", `${target.port} is not a port`);
+    else if (target.plaintext && target.tls !== undefined) this.#originateTls(target, target.tls, events);
     else if (target.plaintext) this.#connectPlain(target, events);
     else this.#connectMutualTls(target, events);
   }
@@ -88,6 +91,32 @@ export class Connector {
       failed.disarm();
       keepAlive(socket, target);
       events.onConnected(socket, Number.POSITIVE_INFINITY, target.reader);
+    });
+  }
+
+  #originateTls(target: ConnectTarget, tls: ClientTlsPolicy, events: ConnectEvents): void {
+    let options: OriginatedTls;
+    try {
+      options = this.#origination.options(tls, target.peer.host || target.address);
+    } catch (error) {
+      events.onFailed("connect-failure", errorMessage(error));
+      return;
+    }
+    const { servername, ...rest } = options;
+    const socket = connectTls({
+      host: target.address,
+      port: target.port,
+      // A server of two protocols must not choose the one that is not spoken here.
+      ALPNProtocols: [target.protocol === GRPC_HEALTH ? "h2" : "http/1.1"],
+      ...(servername !== undefined && { servername }),
+      ...rest,
+    });
+    const failed = this.#guard(socket, target, events);
+    socket.once("secureConnect", () => {
+      failed.disarm();
+      socket.setNoDelay(true);
+      keepAlive(socket, target);
+      events.onConnected(socket, Number.POSITIVE_INFINITY);
     });
   }
 

@@ -1,5 +1,6 @@
 import { SocketReader } from "../codec/socket-reader.ts";
 import type { Peer } from "../stream/record.ts";
+import type { ClientTlsPolicy } from "../tls/origination.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import type { Connector } from "./connector.ts";
@@ -18,6 +19,8 @@ export interface HostPort {
   readonly port: number;
   /** No sidecar there: plain text to the application itself. */
   readonly plaintext: boolean;
+  /** Instead of plain text, TLS that this proxy begins. */
+  readonly tls?: ClientTlsPolicy | undefined;
 }
 
 export interface HostOptions {
@@ -93,7 +96,7 @@ export class Host {
     const pool = new ConnectionPool(
       (events) => {
         const { connectTimeoutMs: timeoutMs, tcpKeepaliveMs: keepaliveMs } = this.#breaker.limits;
-        const isRead = target.plaintext && this.#breaker.connections <= MAX_READERS;
+        const isRead = target.plaintext && target.tls === undefined && this.#breaker.connections <= MAX_READERS;
         const reader = isRead ? { reader: new SocketReader() } : {};
         this.#connector.connect({ ...target, peer: this.peer, servicePort, timeoutMs, keepaliveMs, ...reader }, events);
       },

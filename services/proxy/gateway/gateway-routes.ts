@@ -28,7 +28,10 @@ import { UNKNOWN_PEER } from "../stream/record.ts";
 /** The port that it has in the mesh's eyes, whichever it listens on. */
 export const GATEWAY_PORT = 80;
 
-export interface GatewayRoute extends Matchable {
+/** What a gateway's routes need of a service: the proxy's entries have it, and whatever stands for them. */
+export type RoutedService = Pick<ServiceEntry, "namespace" | "name" | "ports" | "cluster">;
+
+export interface GatewayRoute<S extends RoutedService = ServiceEntry> extends Matchable {
   readonly rule: string;
   /** As it was told. */
   readonly config: RouteMessage;
@@ -37,28 +40,28 @@ export interface GatewayRoute extends Matchable {
   /** The gateway's port that it is for; 0: every one. */
   readonly serverPort: number;
   /** The service whose own routes decide, or that a whole route leads to first; undefined: it leads nowhere. */
-  readonly entry: ServiceEntry | undefined;
+  readonly entry: S | undefined;
   /** Of that service. Undefined: its only port, or 80. */
   readonly port: number | undefined;
   /** Instead of the service's own routes. */
   readonly whole: ServiceRoute | undefined;
 }
 
-export interface GatewayRouteSources {
+export interface GatewayRouteSources<S extends RoutedService = ServiceEntry> {
   /** This gateway. */
   readonly self: Caller;
   /** What it answers to in rules, beside its Gateway resources' names. */
   readonly names: readonly string[];
   /** Its ports. */
   readonly ports: readonly number[];
-  entry(namespace: string, service: string): ServiceEntry;
+  entry(namespace: string, service: string): S;
 }
 
 /** The routes that some port of this gateway has. Throws on what no request could be routed by. */
-export function compileGatewayRoutes(
+export function compileGatewayRoutes<S extends RoutedService>(
   { routes, servers }: Pick<GatewayConfig, "routes" | "servers">,
-  sources: GatewayRouteSources,
-): GatewayRoute[] {
+  sources: GatewayRouteSources<S>,
+): GatewayRoute<S>[] {
   const places = new Map<string, number>();
   return routes.flatMap((message) => {
     const { route, rule, serverPort } = message;
@@ -74,19 +77,23 @@ export function compileGatewayRoutes(
   });
 }
 
-function isServed(serverPort: number, { ports }: GatewayRouteSources): boolean {
+function isServed(serverPort: number, { ports }: Pick<GatewayRouteSources, "ports">): boolean {
   return serverPort === 0 || ports.includes(serverPort);
 }
 
 /** Which gateways a route is for has been decided where it was put here, but for those that it names itself. */
-function isBound({ route }: RouteMessage, servers: readonly GatewayServer[], sources: GatewayRouteSources): boolean {
+function isBound(
+  { route }: RouteMessage,
+  servers: readonly GatewayServer[],
+  sources: Pick<GatewayRouteSources, "names" | "self">,
+): boolean {
   const resources = servers.map(({ rule }) => rule.slice(rule.indexOf("/") + 1));
   const isOpen = (route?.match?.gateways ?? []).length === 0;
   const names = isOpen ? [MESH] : [...resources, ...sources.names.filter((name) => name !== MESH)];
   return whyNotFor(route?.match, sources.self, names) === undefined;
 }
 
-function ingressRoute(config: RouteMessage, sources: GatewayRouteSources): GatewayRoute {
+function ingressRoute<S extends RoutedService>(config: RouteMessage, sources: GatewayRouteSources<S>): GatewayRoute<S> {
   const { rule, match, destination, port, hosts, serverPort } = config;
   return {
     rule,
@@ -100,10 +107,14 @@ function ingressRoute(config: RouteMessage, sources: GatewayRouteSources): Gatew
   };
 }
 
-function wholeRoute(config: RouteMessage, place: number, sources: GatewayRouteSources): GatewayRoute {
+function wholeRoute<S extends RoutedService>(
+  config: RouteMessage,
+  place: number,
+  sources: GatewayRouteSources<S>,
+): GatewayRoute<S> {
   const { rule, route, hosts, serverPort } = config;
   if (route === null || route === undefined) throw new TypeError("not a whole route");
-  const entryOf = (destination: Destination | null | undefined): ServiceEntry => {
+  const entryOf = (destination: Destination | null | undefined): S => {
     if (!destination?.service) throw new Error("a gateway's route must say which service it leads to");
     return sources.entry(destination.namespace, destination.service);
   };
@@ -127,27 +138,27 @@ function wholeRoute(config: RouteMessage, place: number, sources: GatewayRouteSo
 }
 
 /** 0 when it has several: then it is the one that was called. */
-export function onlyPort({ ports }: ServiceEntry): number {
+export function onlyPort({ ports }: Pick<RoutedService, "ports">): number {
   return (ports.length === 1 ? ports[0] : undefined) ?? 0;
 }
 
 /** What the requests to one port of the gateway meet. */
-export interface GatewayPortRoutes {
-  readonly hosts: HostTable<RouteTable<GatewayRoute>>;
+export interface GatewayPortRoutes<S extends RoutedService = ServiceEntry> {
+  readonly hosts: HostTable<RouteTable<GatewayRoute<S>>>;
   /** By the hosts of the servers: whether a request only learns that it should come by https. Undefined: none does. */
   readonly redirects: HostTable<boolean> | undefined;
 }
 
 /** Throws on a host that cannot be read. */
-export function routesOfPort(
-  routes: readonly GatewayRoute[],
+export function routesOfPort<S extends RoutedService>(
+  routes: readonly GatewayRoute<S>[],
   servers: readonly GatewayServer[],
   port: number,
-): GatewayPortRoutes {
+): GatewayPortRoutes<S> {
   const here = servers.filter((server) => server.port === port);
   // A whole route needs a server; without any server at all, as before there were some, it has its own hosts.
   const serverHosts = servers.length === 0 ? undefined : here.flatMap(({ hosts }) => hosts);
-  const groups = new Map<string, GatewayRoute[]>();
+  const groups = new Map<string, GatewayRoute<S>[]>();
   for (const route of routes) {
     if (route.serverPort !== 0 && route.serverPort !== port) continue;
     for (const host of hostsOf(route, serverHosts)) {
@@ -162,7 +173,10 @@ export function routesOfPort(
   };
 }
 
-function hostsOf({ hosts, whole }: GatewayRoute, serverHosts: readonly string[] | undefined): ReadonlySet<string> {
+function hostsOf(
+  { hosts, whole }: Pick<GatewayRoute, "hosts" | "whole">,
+  serverHosts: readonly string[] | undefined,
+): ReadonlySet<string> {
   const own = hosts.map(parseHostPattern);
   if (whole === undefined || serverHosts === undefined) return new Set(own.map(({ text }) => text));
   const both = own.flatMap((pattern) =>

@@ -10,7 +10,7 @@ import { gatewayStacks } from "./stack.ts";
 
 /** The mesh's door: ports for those outside. */
 export class Gateway implements Frontend {
-  readonly applications = [];
+  readonly clusters = [];
   readonly #parts: FrontendParts;
   readonly #table: GatewayTable;
 

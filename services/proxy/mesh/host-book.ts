@@ -62,9 +62,7 @@ export class HostBook {
 
   /** Throws on a pattern that cannot be read. */
   #use(hosts: readonly NamedHost[]): void {
-    const scope = this.#scope;
-    const visible = scope === undefined ? hosts : hosts.filter((host) => scope.admitsService(host));
-    this.#table = new HostTable(visible.map(({ pattern, namespace, service }) => [pattern, { namespace, service }]));
+    this.#table = hostsInScope(hosts, this.#scope);
     this.#hosts = hosts;
   }
 
@@ -81,4 +79,10 @@ export class HostBook {
       });
     });
   }
+}
+
+/** What the hosts mean to who has this scope; undefined: to who sees all. Throws on a pattern that cannot be read. */
+export function hostsInScope(hosts: readonly NamedHost[], scope: EgressScope | undefined): HostTable<ServiceName> {
+  const visible = scope === undefined ? hosts : hosts.filter((host) => scope.admitsService(host));
+  return new HostTable(visible.map(({ pattern, namespace, service }) => [pattern, { namespace, service }]));
 }

@@ -1,8 +1,10 @@
-import type { Endpoint, EndpointPort } from "../../../shared/wire/index.ts";
+import type { EndpointPort } from "../../../shared/wire/index.ts";
 import type { CircuitBreaker } from "../cluster/circuit-breaker.ts";
 import type { Connector } from "../cluster/connector.ts";
 import { Host, type HostPort } from "../cluster/host.ts";
 import type { Peer } from "../stream/record.ts";
+import type { ClientTlsPolicy } from "../tls/origination.ts";
+import type { Instance } from "./endpoint-names.ts";
 
 interface KnownHost {
   readonly host: Host;
@@ -23,12 +25,13 @@ export class HostSet {
 
   /**
    * The hosts of these endpoints; the others end with their requests. `port`: only those that serve it, and of theirs
-   * only that; 0: all.
+   * only that; 0: all. `tls`: towards those without a sidecar.
    */
   update(
     service: Pick<Peer, "namespace" | "service" | "host">,
-    endpoints: readonly Endpoint[],
+    endpoints: readonly Instance[],
     port = 0,
+    tls?: ClientTlsPolicy,
   ): readonly Host[] {
     const before = this.#hosts;
     this.#hosts = new Map();
@@ -36,9 +39,10 @@ export class HostSet {
       const { address, labels, principal, plaintext, locality } = endpoint;
       const ports = port === 0 ? endpoint.ports : endpoint.ports.filter(({ number }) => number === port);
       if (port !== 0 && ports.length === 0) continue;
-      const identity = JSON.stringify([address, ports, labels, principal, plaintext, locality]);
+      const identity = JSON.stringify([address, ports, labels, principal, plaintext, locality, plaintext && tls]);
       const known = before.get(endpoint.instance);
-      const entry = known?.identity === identity ? known : { host: this.#create(service, endpoint, ports), identity };
+      const entry =
+        known?.identity === identity ? known : { host: this.#create(service, endpoint, ports, tls), identity };
       entry.host.healthy = endpoint.healthy;
       entry.host.weight = endpoint.weight || 1;
       this.#hosts.set(endpoint.instance, entry);
@@ -49,12 +53,16 @@ export class HostSet {
 
   #create(
     service: Pick<Peer, "namespace" | "service" | "host">,
-    endpoint: Endpoint,
+    endpoint: Instance,
     served: readonly EndpointPort[],
+    tls: ClientTlsPolicy | undefined,
   ): Host {
     const { address, plaintext } = endpoint;
     const ports = new Map<number, HostPort>(
-      served.map((port) => [port.number, { address, port: port.addressPort, plaintext }]),
+      served.map((port) => [
+        port.number,
+        { address, port: port.addressPort, plaintext, tls: plaintext ? tls : undefined },
+      ]),
     );
     const peer: Peer = {
       ...service,

@@ -1,10 +1,12 @@
 import type { Clock } from "../../../shared/base/index.ts";
-import type { Endpoint, ServiceConfig } from "../../../shared/wire/index.ts";
+import type { ServiceConfig } from "../../../shared/wire/index.ts";
 import { Cluster } from "../cluster/cluster.ts";
-import { compilePolicy } from "../cluster/cluster-policy.ts";
+import { type ClusterPolicy, compilePolicy } from "../cluster/cluster-policy.ts";
 import type { Connector } from "../cluster/connector.ts";
+import { PASSTHROUGH } from "../cluster/create-balancer.ts";
 import type { Share } from "../share.ts";
 import type { Peer } from "../stream/record.ts";
+import type { Instance } from "./endpoint-names.ts";
 import { HostSet } from "./host-set.ts";
 import { hasLabels, type Labels, labelsKey, ServicePolicies } from "./service-policies.ts";
 
@@ -40,8 +42,9 @@ export class ServiceClusters {
   readonly #deps: ServiceClustersDeps;
   readonly #versions = new Map<string, VersionClusters>();
   #host = "";
+  #passesThrough = false;
   #policies: ServicePolicies;
-  #endpoints: readonly Endpoint[] = [];
+  #endpoints: readonly Instance[] = [];
 
   constructor(namespace: string, service: string, deps: ServiceClustersDeps) {
     this.#name = { namespace, service };
@@ -67,8 +70,9 @@ export class ServiceClusters {
     }
   }
 
-  update(config: ServiceConfig | undefined, endpoints: readonly Endpoint[]): void {
+  update(config: ServiceConfig | undefined, endpoints: readonly Instance[]): void {
     this.#host = config?.host ?? "";
+    this.#passesThrough = config?.passthrough ?? false;
     this.#policies = new ServicePolicies(config?.policies ?? [], this.#deps.self);
     this.#endpoints = endpoints;
     for (const version of this.#versions.values()) this.#update(version);
@@ -109,8 +113,14 @@ export class ServiceClusters {
     all.cluster.setPorts(new Map([...ports].map(([port, { cluster }]) => [port, cluster])));
   }
 
-  #fill({ cluster, hosts }: PortCluster, labels: Labels, endpoints: readonly Endpoint[], port: number): void {
+  #fill({ cluster, hosts }: PortCluster, labels: Labels, endpoints: readonly Instance[], port: number): void {
+    const policy = this.#policyOf(labels, port);
+    cluster.update(hosts.update({ ...this.#name, host: this.#host }, endpoints, port, policy.tls), policy);
+  }
+
+  /** Where a service has no endpoints, whoever calls says where to. */
+  #policyOf(labels: Labels, port: number): ClusterPolicy {
     const policy = compilePolicy(this.#policies.of(labels, port), this.#deps.share);
-    cluster.update(hosts.update({ ...this.#name, host: this.#host }, endpoints, port), policy);
+    return this.#passesThrough ? { ...policy, loadBalancing: PASSTHROUGH } : policy;
   }
 }

@@ -4,6 +4,8 @@ import { type Destination, type Endpoint, EndpointSet, ServiceConfig, tableKey }
 import type { Cluster } from "../cluster/cluster.ts";
 import { RouteTable } from "../route/route-table.ts";
 import { compileRoutes, destinationsOf, routesFor } from "../route/service-route.ts";
+import type { DnsBook } from "./dns-book.ts";
+import { EndpointNames, type Instance } from "./endpoint-names.ts";
 import { firstUnheld } from "./requirements.ts";
 import { ServiceClusters, type ServiceClustersDeps } from "./service-clusters.ts";
 import type { Labels } from "./service-policies.ts";
@@ -21,6 +23,8 @@ export interface ServiceEntryDeps extends ServiceClustersDeps {
   readonly gateways?: readonly string[];
   readonly services: FollowedTable;
   readonly endpoints: FollowedTable;
+  /** Undefined: names of endpoints are left to whoever connects. */
+  readonly dns?: DnsBook;
   /** Another service that a route leads to. */
   entry(namespace: string, service: string): ServiceEntry;
 }
@@ -33,7 +37,10 @@ export class ServiceEntry {
   readonly #deps: ServiceEntryDeps;
   readonly #listeners = new Set<() => void>();
   readonly #clusters: ServiceClusters;
-  #endpoints: readonly Endpoint[] = [];
+  readonly #names: EndpointNames | undefined;
+  /** As they are listed, and with their names resolved. */
+  #listed: readonly Endpoint[] = [];
+  #endpoints: readonly Instance[] = [];
   #shards: FollowedKey[] = [];
   #dependencies = new Set<ServiceEntry>();
   #unsubscribe: (() => void)[] = [];
@@ -48,6 +55,7 @@ export class ServiceEntry {
     this.name = name;
     this.#deps = deps;
     this.#clusters = new ServiceClusters(namespace, name, deps);
+    this.#names = deps.dns && new EndpointNames(deps.dns, () => this.#useEndpoints());
     this.follow = deps.services.follow(tableKey(namespace, name));
     this.#stopListening.push(this.follow.onChange(() => this.#onConfig()));
     this.#onConfig();
@@ -102,6 +110,7 @@ export class ServiceEntry {
     this.follow.close();
     for (const shard of this.#shards) shard.close();
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#names?.close();
     this.#clusters.close();
   }
 
@@ -147,11 +156,16 @@ export class ServiceEntry {
       for (const endpoint of held) endpoints.set(endpoint.instance, endpoint);
       shard.setApplied({ epoch: shard.epoch, sequence: shard.sequence, revision: 0 });
     }
-    this.#endpoints = [...endpoints.values()];
-    this.#clusters.update(this.#config, this.#endpoints);
+    this.#listed = [...endpoints.values()];
+    this.#useEndpoints();
     this.#rebuild();
     // Other services may wait for just these endpoints.
     this.#changed();
+  }
+
+  #useEndpoints(): void {
+    this.#endpoints = this.#names?.resolve(this.#listed) ?? this.#listed;
+    this.#clusters.update(this.#config, this.#endpoints);
   }
 
   #rebuild(): void {

@@ -80,12 +80,16 @@ export class WorkloadBook {
   }
 
   #scope(): SidecarScope | undefined {
-    for (const { config } of [this.#own, this.#root]) {
-      const scope = config?.sidecars.find(({ labels }) => carries(this.#options.self.labels, labels));
-      if (scope !== undefined) return scope;
-    }
-    return undefined;
+    return scopeFor(this.#options.self.labels, this.#own.config, this.#root.config);
   }
+}
+
+/** A workload's own scope: its namespace's come before those of the root namespace. */
+export function scopeFor(
+  workload: Readonly<Record<string, string>>,
+  ...configs: readonly (WorkloadConfig | undefined)[]
+): SidecarScope | undefined {
+  return configs.flatMap((config) => config?.sidecars ?? []).find(({ labels }) => carries(workload, labels));
 }
 
 function carries(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {

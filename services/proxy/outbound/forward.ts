@@ -50,9 +50,14 @@ export function forwardByRoute(exchange: Exchange, route: ServiceRoute): Forward
 }
 
 /** The record learns where the request goes, and the application how often it has been sent. */
-function tellAttempt({ record, head }: Exchange, { peer }: Host): void {
-  record.destination = peer;
-  record.mutualTls = peer.principal !== "";
+function tellAttempt(exchange: Exchange, { peer }: Host): void {
+  exchange.record.destination = peer;
+  exchange.record.mutualTls = peer.principal !== "";
+  countAttempt(exchange);
+}
+
+/** The application learns how often the request has been sent. */
+export function countAttempt({ record, head }: Exchange): void {
   head.headers.set(ATTEMPT_COUNT, ATTEMPT_COUNT, String(record.attempts));
 }
 

@@ -46,6 +46,8 @@ interface NamedHost {
   readonly port: number | undefined;
 }
 
+/** Of an absolute target `https:` that names none. */
+const HTTPS_PORT = 443;
 /** An application calls few hosts again and again: what they mean is worked out once. */
 const MAX_NAMED_HOSTS = 1024;
 
@@ -74,7 +76,9 @@ export class ResolveFilter implements Filter {
       this.#scope = scope;
       this.#named.clear();
     }
-    const { service, port } = this.#nameOf(exchange.head.authority);
+    const named = this.#nameOf(exchange.head.authority);
+    const { service } = named;
+    const port = named.port ?? (exchange.head.scheme === "https" ? HTTPS_PORT : undefined);
     if (service === undefined) return this.#byHost(exchange, port);
     const lookup = this.#options.directory.lookup(service.namespace, service.service);
     if (lookup instanceof Promise) return holdFor(exchange, lookup, (late) => this.#byName(exchange, late, port));
@@ -113,7 +117,7 @@ export class ResolveFilter implements Filter {
 
   #byTable(exchange: Exchange, table: HostTable<ServiceName> | undefined, port: number | undefined): FilterVerdict {
     if (table === undefined) return notKnownYet(exchange);
-    const service = table.find(exchange.head.authority);
+    const service = table.find(exchange.head.authority, port);
     if (service === undefined) return this.#outside(exchange);
     const lookup = this.#options.directory.lookup(service.namespace, service.service);
     if (lookup instanceof Promise) return holdFor(exchange, lookup, (late) => toNamed(exchange, late, port));

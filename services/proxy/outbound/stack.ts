@@ -44,8 +44,9 @@ export function outboundStack(options: OutboundOptions): readonly Filter[] {
     new UpstreamTimeFilter(),
     new RouterFilter((exchange) => {
       if (exchange.route === undefined) return passthrough.plan(exchange);
+      const { authority } = exchange.head;
       const plan = forwardByRoute(exchange, exchange.route);
-      return plan?.cluster.passesThrough === true ? passthrough.reroute(exchange, plan) : plan;
+      return plan?.cluster.passesThrough === true ? passthrough.reroute(exchange, plan, authority) : plan;
     }),
   ];
 }

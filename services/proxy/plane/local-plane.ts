@@ -12,6 +12,7 @@ import { clientIdentity } from "../identity/client-identity.ts";
 import type { IdentityMaterial } from "../identity/material.ts";
 import { type Bind, Listeners } from "../listeners.ts";
 import { Directory } from "../mesh/directory.ts";
+import { DnsBook } from "../mesh/dns-book.ts";
 import { instanceVerifier } from "../mesh/instance-verifier.ts";
 import { PlanBook } from "../mesh/plan-book.ts";
 import type { ServiceSnapshot } from "../mesh/service-snapshot.ts";
@@ -63,6 +64,7 @@ export class LocalPlane implements DataPlane {
   readonly #stats = new RequestStats();
   readonly #self: Peer;
   readonly #directory: Directory;
+  readonly #dns: DnsBook;
   readonly #connector: Connector;
   readonly #reporter: Reporter<RequestRecord>;
   readonly #checks: CheckClient;
@@ -90,8 +92,10 @@ export class LocalPlane implements DataPlane {
       identity: () => this.#client,
       verify: instanceVerifier(() => this.#directory),
     });
+    this.#dns = new DnsBook({ clock });
     this.#directory = new Directory({
       self: this.#self,
+      dns: this.#dns,
       ...(config.mode === "gateway" && { gateways: gatewayNames(namespace, config.service) }),
       services: tables.service,
       endpoints: tables.endpoints,
@@ -155,6 +159,7 @@ export class LocalPlane implements DataPlane {
   async stop(): Promise<void> {
     this.#overload.close();
     this.#directory.close();
+    this.#dns.close();
     this.#frontend?.close();
     this.#taps.close();
     await this.#reporter.stop();
@@ -183,7 +188,7 @@ export class LocalPlane implements DataPlane {
   }
 
   *#clusters(): Iterable<Cluster> {
-    yield* this.#frontend?.applications ?? [];
+    yield* this.#frontend?.clusters ?? [];
     yield* this.#directory.clusters();
   }
 

@@ -2,6 +2,7 @@ import type { AppliedState, FollowState } from "../../../shared/bus/index.ts";
 import type { ServiceConfig } from "../../../shared/wire/index.ts";
 import type { ClusterLimits } from "../cluster/circuit-breaker.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import type { Host } from "../cluster/host.ts";
 import type { BoundListener } from "../listeners.ts";
 import type { ServiceEntry } from "../mesh/service-entry.ts";
 
@@ -25,7 +26,7 @@ export interface HostView {
   readonly labels: Readonly<Record<string, string>>;
   readonly locality: string;
   /** How connections are secured. */
-  readonly transport: "mutual_tls" | "plaintext";
+  readonly transport: "mutual_tls" | "tls" | "plaintext";
   readonly weight: number;
   readonly healthy: boolean;
   /** Why it gets no requests. */
@@ -46,7 +47,7 @@ export function clusterView(cluster: Cluster): ClusterView {
       ports: Object.fromEntries([...host.ports].map(([number, { port }]) => [number, port])),
       labels: host.peer.labels,
       locality: host.locality,
-      transport: [...host.ports.values()].some(({ plaintext }) => plaintext) ? "plaintext" : "mutual_tls",
+      transport: transportOf(host),
       weight: host.weight,
       healthy: host.available,
       health_flags: [
@@ -68,6 +69,12 @@ function limitsView({ maxConnections, maxPending, maxRequests, maxRetries }: Clu
     max_retries: maxRetries ?? Number.POSITIVE_INFINITY,
   };
   return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== Number.POSITIVE_INFINITY));
+}
+
+function transportOf({ ports }: Host): HostView["transport"] {
+  const [first] = ports.values();
+  if (first?.plaintext !== true) return "mutual_tls";
+  return first.tls === undefined ? "plaintext" : "tls";
 }
 
 export interface ListenerView {

@@ -40,7 +40,7 @@ function portCondition(wanted: number): Condition {
 }
 
 function headerCondition(match: HeaderMatch): Condition {
-  switch (match.name) {
+  switch (match.isField ? "" : match.name) {
     case "uri":
       return uriCondition(match);
     case "scheme":

@@ -49,9 +49,9 @@ export class HostTable<T> {
     for (const { pattern, value } of this.#entries) yield [pattern.text, value];
   }
 
-  /** What the host of an authority means; undefined when no pattern fits it. */
-  find(authority: string): T | undefined {
-    const { host, port } = requested(authority);
+  /** What the host of an authority means; undefined when no pattern fits it. `assumed`: the port when it names none. */
+  find(authority: string, assumed = DEFAULT_PORT): T | undefined {
+    const { host, port } = requested(authority, assumed);
     let found = entryFor(this.#hosts.get(host), port);
     if (found === undefined && this.#suffixes.size > 0) found = this.#bySuffix(host, port);
     return (found ?? entryFor(this.#everything, port))?.value;
@@ -110,8 +110,8 @@ export class HostTable<T> {
 const DOT = 0x2e;
 const DASH = 0x2d;
 
-function requested(authority: string): { host: string; port: number } {
-  const { host, port = DEFAULT_PORT } = splitAuthority(authority);
+function requested(authority: string, assumed = DEFAULT_PORT): { host: string; port: number } {
+  const { host, port = assumed } = splitAuthority(authority);
   return { host: comparableHost(host), port };
 }
 

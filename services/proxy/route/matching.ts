@@ -49,26 +49,50 @@ export function matchRoute<R extends Matchable>(routes: readonly R[], head: Requ
   return undefined;
 }
 
+export interface MatchedRequest {
+  readonly head: RequestHead;
+  readonly port: number;
+}
+
 /** What becomes of each rule for this caller and request, in their order. */
 export function explainRoutes(
   rules: readonly MatchRule[],
-  request: { readonly head: RequestHead; readonly port: number },
+  request: MatchedRequest,
   caller: Caller,
   gateways?: readonly string[],
 ): Verdict[] {
-  const { head, port } = request;
+  return verdictsOf(rules, ({ match }) => {
+    return whyNotFor(match, caller, gateways) ?? whyNotMatched(compileConditions(match), request);
+  });
+}
+
+/** The same of rules that are compiled, and for this caller. */
+export function explainMatchables(
+  routes: readonly (Matchable & { readonly rule: string })[],
+  request: MatchedRequest,
+): Verdict[] {
+  return verdictsOf(routes, ({ conditions }) => whyNotMatched(conditions, request));
+}
+
+/** The first rule without a reason against it is chosen. */
+function verdictsOf<R extends { readonly rule: string }>(
+  rules: readonly R[],
+  whyNot: (rule: R) => string | undefined,
+): Verdict[] {
   let chosen: string | undefined;
-  return rules.map(({ rule, match }): Verdict => {
+  return rules.map((each): Verdict => {
+    const { rule } = each;
     if (chosen !== undefined) return { rule, outcome: "not reached", reason: `${chosen} comes first` };
-    const notFor = whyNotFor(match, caller, gateways);
-    if (notFor !== undefined) return { rule, outcome: "passed over", reason: notFor };
-    const failed = failedCondition(compileConditions(match), head, port);
-    if (failed !== undefined) {
-      const value = failed.read(head, port);
-      const found = value === undefined ? "the request has none" : `the request has ${JSON.stringify(value)}`;
-      return { rule, outcome: "passed over", reason: `${failed.text}: ${found}` };
-    }
+    const reason = whyNot(each);
+    if (reason !== undefined) return { rule, outcome: "passed over", reason };
     chosen = rule;
     return { rule, outcome: "chosen" };
   });
+}
+
+function whyNotMatched(conditions: readonly Condition[], { head, port }: MatchedRequest): string | undefined {
+  const failed = failedCondition(conditions, head, port);
+  if (failed === undefined) return undefined;
+  const value = failed.read(head, port);
+  return `${failed.text}: ${value === undefined ? "the request has none" : `the request has ${JSON.stringify(value)}`}`;
 }

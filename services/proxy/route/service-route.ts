@@ -147,8 +147,10 @@ export function compileRoute(
   };
 }
 
-/** What a rewrite of the uri replaces. */
+/** What a rewrite of the uri replaces: the longest prefix that the path must have, of several conditions on it. */
 function matchedPrefix(route: Route): string | undefined {
-  const uri = route.match?.headers.find((header) => header.name === "uri" && !header.invert);
-  return uri?.prefix ?? undefined;
+  const uris = route.match?.headers.filter(({ name, isField, invert }) => name === "uri" && !isField && !invert) ?? [];
+  if (uris.some(({ exact }) => typeof exact === "string")) return undefined;
+  const prefixes = uris.flatMap(({ prefix }) => prefix ?? []);
+  return prefixes.sort((a, b) => b.length - a.length)[0];
 }

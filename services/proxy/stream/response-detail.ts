@@ -56,10 +56,14 @@ export const RESPONSE_DETAILS = {
   host_not_registered: {
     status: "502",
     flag: "NR",
-    why: "no service of that name, no entry for the host, and `OUTBOUND_TRAFFIC_POLICY` is REGISTRY_ONLY",
+    why: "no service of that name in scope, no entry for the host, and the outbound traffic policy is REGISTRY_ONLY",
   },
   forwarding_loop: { status: "502", flag: "NR", why: "the request leads back to this proxy" },
-  https_not_supported: { status: "501", flag: "NR", why: "an absolute `https:` target outside the mesh" },
+  https_not_supported: {
+    status: "501",
+    flag: "NR",
+    why: "an absolute `https:` target outside the mesh for which no policy has the proxy begin TLS",
+  },
   service_not_known_yet: {
     status: "503",
     flag: "NC",

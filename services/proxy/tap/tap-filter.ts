@@ -6,23 +6,27 @@ import type { Peer, RequestRecord } from "../stream/record.ts";
 export interface TapOrder {
   readonly id: string;
   readonly filter: TapFilter;
+  readonly maxPerSecond: number;
   /** How long an answer may be, as JSON; default: as long as fits into a message. */
   readonly maxChars?: number;
 }
 
 const MAX_TEXT_CHARS = 512;
 const MAX_WAIT_MS = 2_000;
+const MAX_PER_SECOND = 1_000;
 const STATUS = /^[1-9](?:\d\d|xx)$/;
 const PARTIES = ["from", "to"] as const;
 const TEXTS = ["method", "path", "authority", "status"] as const;
 
 /** Throws InvalidArgumentError that names the field. */
 export function parseTapRequest(value: unknown): TapOrder & { readonly waitMs: number } {
-  const { id, waitMs = 0, filter = {} } = objectAt("", value) as Partial<TapRequest>;
+  const { id, waitMs = 0, maxPerSecond = 100, filter = {} } = objectAt("", value) as Partial<TapRequest>;
   if (typeof id !== "string" || id === "" || id.length > 64)
     throw new InvalidArgumentError("id: give text of 1 to 64 characters, the same for every question of one watcher");
   if (typeof waitMs !== "number" || !(waitMs >= 0)) throw new InvalidArgumentError("waitMs: give milliseconds");
-  return { id, waitMs: Math.min(waitMs, MAX_WAIT_MS), filter: parseFilter(filter) };
+  if (!Number.isInteger(maxPerSecond) || maxPerSecond < 1 || maxPerSecond > MAX_PER_SECOND)
+    throw new InvalidArgumentError(`maxPerSecond: give a number from 1 to ${MAX_PER_SECOND}`);
+  return { id, waitMs: Math.min(waitMs, MAX_WAIT_MS), maxPerSecond, filter: parseFilter(filter) };
 }
 
 function parseFilter(value: unknown): TapFilter {

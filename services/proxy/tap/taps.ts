@@ -20,6 +20,10 @@ const MAX_TEXT_CHARS = 1_024;
 
 interface Watcher {
   readonly filter: TapFilter;
+  readonly maxPerSecond: number;
+  /** The second that is counted just now, and how many it has had. */
+  second: number;
+  inSecond: number;
   rows: TapRow[];
   dropped: number;
   askedMs: number;
@@ -40,7 +44,7 @@ export class Taps {
     let row: TapRow | undefined;
     for (const watcher of this.#watchers.values()) {
       if (!fitsTap(watcher.filter, record)) continue;
-      if (watcher.rows.length >= MAX_ROWS) {
+      if (!this.#hasRoom(watcher)) {
         watcher.dropped++;
         continue;
       }
@@ -50,11 +54,11 @@ export class Taps {
   }
 
   /** What has come since the last question of this watcher; the first one begins to watch. Throws UnavailableError. */
-  take({ id, filter, maxChars = MAX_ANSWER_CHARS }: TapOrder): TapAnswer {
+  take({ id, filter, maxPerSecond, maxChars = MAX_ANSWER_CHARS }: TapOrder): TapAnswer {
     let watcher = this.#watchers.get(id);
     if (watcher === undefined) {
       if (this.#watchers.size >= MAX_WATCHERS) throw new UnavailableError(`${MAX_WATCHERS} others watch this proxy`);
-      watcher = { filter, rows: [], dropped: 0, askedMs: 0 };
+      watcher = { filter, maxPerSecond, second: 0, inSecond: 0, rows: [], dropped: 0, askedMs: 0 };
       this.#watchers.set(id, watcher);
       this.#sweepLater();
     }
@@ -69,6 +73,15 @@ export class Taps {
   close(): void {
     this.#cancelSweep();
     this.#watchers.clear();
+  }
+
+  #hasRoom(watcher: Watcher): boolean {
+    const second = Math.floor(this.#clock.monotonic() / 1_000);
+    if (watcher.second !== second) {
+      watcher.second = second;
+      watcher.inSecond = 0;
+    }
+    return ++watcher.inSecond <= watcher.maxPerSecond && watcher.rows.length < MAX_ROWS;
   }
 
   #sweepLater(): void {

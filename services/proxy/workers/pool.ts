@@ -147,7 +147,11 @@ export class WorkerPool implements DataPlane {
     const rows: TapRow[] = [];
     let dropped = 0;
     let failure: unknown;
-    const share = { ...order, maxChars: MAX_ANSWER_CHARS / this.#places.length };
+    const share = {
+      ...order,
+      maxChars: MAX_ANSWER_CHARS / this.#places.length,
+      maxPerSecond: Math.ceil(order.maxPerSecond / this.#places.length),
+    };
     await this.#eachServing(async (worker) => {
       try {
         const answer = await worker.channel.ask("tap", share);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type ApplyResult, ConfigClient } from "../../../../cli/config-client.ts";
 import { type AwaitedResource, waitApplied } from "../../../../cli/wait.ts";
+import { type ApplyResult, ConfigClient } from "../../../../client/index.ts";
 import { UnavailableError } from "../../../../shared/base/index.ts";
 import type { Bus, BusSubscription } from "../../../../shared/bus/index.ts";
 import { expect, until } from "./step.ts";

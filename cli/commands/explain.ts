@@ -1,0 +1,84 @@
+import type { Bus } from "../../shared/bus/index.ts";
+import type { MixerCheckAnswer } from "../../shared/wire/index.ts";
+import type { CommandDefinition } from "../command.ts";
+import { type ConnectionFlags, withBus } from "../connection.ts";
+import { readDocumentFiles } from "../documents.ts";
+import { type ExplainContext, explainRequest } from "../explain/explain.ts";
+import { FileSource } from "../explain/file-source.ts";
+import { completeCaller } from "../explain/live-caller.ts";
+import { LiveSource } from "../explain/live-source.ts";
+import { renderExplanation } from "../explain/render-explanation.ts";
+import { type ExplainedRequest, parseRequest, type RequestFlags } from "../explain/request.ts";
+import { type CliIo, EXIT } from "../io.ts";
+import { collect, withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
+import { palette } from "../render.ts";
+
+interface ExplainFlags extends ConnectionFlags, RequestFlags {
+  readonly filename: readonly string[];
+  readonly output: "text" | "json";
+}
+
+/** Why a request goes where it goes. */
+export const EXPLAIN: CommandDefinition = {
+  name: "explain",
+  group: "Traffic",
+  summary: "tell where a request would go, and why",
+  about:
+    "Goes the way of a request as the caller's proxy would: the host's meaning, every rule in its order with why it is passed over or taken, then destinations, endpoints, timeout, retries, faults, rewrites and checks. With -f from files, as Pilot would compile them; else from the running mesh.",
+  examples: [
+    {
+      what: "Which reviews does jason get",
+      line: "lateen explain GET http://reviews:9080/reviews/0 -H 'cookie: user=jason' --from productpage",
+    },
+    {
+      what: "The same from files, without a mesh",
+      line: "lateen explain GET http://reviews:9080/ -f samples/bookinfo/rules/route-rule-reviews-test-v2.yaml",
+    },
+    {
+      what: "A request from outside",
+      line: "lateen explain GET http://bookinfo.example.com/productpage --gateway istio-system/istio-ingress -o json",
+    },
+  ],
+  exitCodes: { 0: "a route takes the request", 1: "none does, or the mesh cannot be asked", 2: "wrong command line" },
+  define(command, { io, run }) {
+    command
+      .argument("<method>", "such as GET")
+      .argument("<url>", "such as http://reviews:9080/reviews/0")
+      .option("-H, --header <line>", "a header, 'name: value'; may be repeated", collect, [])
+      .option("--from <caller>", "who calls: workload.namespace{label=value,...} (default: namespace default)")
+      .option("--gateway <gateway>", "it comes in by this gateway: namespace/name");
+    withConnectionOptions(withOutputOption(withFilenameOption(command), ["text", "json"])).action(
+      (method: string, url: string, flags: ExplainFlags) =>
+        run(async () => {
+          const request = parseRequest(method, url, flags);
+          if (flags.filename.length === 0) return withBus(flags, io, (bus) => live(request, bus, flags, io));
+          const files = await readDocumentFiles(flags.filename, io);
+          return tell(request, { source: new FileSource(files, request) }, flags, io);
+        }),
+    );
+  },
+};
+
+async function live(request: ExplainedRequest, bus: Bus, flags: ExplainFlags, io: CliIo): Promise<number> {
+  const context: ExplainContext = {
+    source: new LiveSource(bus),
+    ask: async (attributes) =>
+      (await bus.requestJson(bus.subjects.mixerCheck(), { attributes }, { timeoutMs: 2_000 })) as MixerCheckAnswer,
+  };
+  return tell(await completeCaller(request, bus), context, flags, io);
+}
+
+async function tell(
+  request: ExplainedRequest,
+  context: ExplainContext,
+  flags: ExplainFlags,
+  io: CliIo,
+): Promise<number> {
+  const explanation = await explainRequest(request, context);
+  io.out(
+    flags.output === "json"
+      ? JSON.stringify(explanation, undefined, 2)
+      : renderExplanation(explanation, palette(io.isTerminal)),
+  );
+  return explanation.matched ? EXIT.ok : EXIT.failed;
+}
