@@ -43,15 +43,17 @@ describe("a Gateway resource", () => {
   const http = (number: number) => ({ number, name: `http-${number}`, protocol: "HTTP" });
 
   test("has its servers answer on the ports that the gateway has open, beside ingress rules", async () => {
-    await mesh.apply({
-      apiVersion: "config.istio.io/v1alpha2",
-      kind: "IngressRule",
-      metadata: { name: "reviews", namespace: "default" },
-      spec: {
-        destination: { name: "reviews" },
-        match: { request: { headers: { uri: { prefix: "/r" } } } },
-      },
-    });
+    for (const [name, prefix, port] of [
+      ["reviews", "/r", 0],
+      ["other-port", "/o", 81],
+    ] as const) {
+      await mesh.apply({
+        apiVersion: "config.istio.io/v1alpha2",
+        kind: "IngressRule",
+        metadata: { name, namespace: "default" },
+        spec: { destination: { name: "reviews" }, port, match: { request: { headers: { uri: { prefix } } } } },
+      });
+    }
     await gateway([{ port: http(81), hosts: ["*.example.com"], tls: { httpsRedirect: true } }]);
     await eventually(async () => assert.equal((await ask("any", "/r")).status, 200), { withinMs: 20_000 });
     await eventually(async () => assert.equal((await ask("a.example.com", "/x", "gateway-81")).status, 301), {
@@ -61,5 +63,10 @@ describe("a Gateway resource", () => {
     assert.equal(fieldOf(moved, "location"), "https://a.example.com/x?y");
     assert.equal((await ask("other.org", "/x", "gateway-81")).status, 404);
     assert.equal((await ask("a.example.com", "/r")).body, "reviews /r");
+    await eventually(async () => assert.equal((await ask("other.org", "/o", "gateway-81")).status, 200));
+    assert.deepEqual(
+      [(await ask("any", "/o")).status, (await ask("other.org", "/r", "gateway-81")).status],
+      [404, 404],
+    );
   });
 });

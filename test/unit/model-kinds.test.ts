@@ -89,12 +89,7 @@ const REFUSED: readonly Refused[] = [
     { destination: { name: "a", labels: { v: "1" } } },
     [["spec.destination.labels", /not allowed/]],
   ],
-  [
-    "another gateway port",
-    INGRESS_RULE,
-    { ...RATINGS, port: 8080 },
-    [["spec.port", /^not supported yet: spec\.port$/]],
-  ],
+  ["a gateway port that is none", INGRESS_RULE, { ...RATINGS, port: 70_000 }, [["spec.port", /65535/]]],
   [
     "a certificate",
     INGRESS_RULE,
@@ -260,8 +255,8 @@ describe("what specs mean", () => {
     assert.equal(parsed.circuitBreaker.httpDetectionIntervalMs, undefined);
   });
 
-  test("an IngressRule may name the HTTP port and its destination's port", () => {
-    for (const port of [0, 80, "80"]) {
+  test("an IngressRule may name the gateway's port and its destination's", () => {
+    for (const port of [0, 80, "8080"]) {
       const spec = parsedBy(INGRESS_RULE, {
         ...RATINGS,
         port,
@@ -269,7 +264,7 @@ describe("what specs mean", () => {
         destinationPort: 9080,
         match: { request: { headers: { uri: { exact: "/productpage" } } } },
       });
-      assert.equal(spec.destinationPort, 9080);
+      assert.deepEqual([spec.port, spec.destinationPort], [Number(port), 9080]);
       assert.deepEqual(spec.match?.headers, [{ name: "uri", match: { exact: "/productpage" } }]);
     }
     assert.equal(parsedBy(INGRESS_RULE, { ...RATINGS, destinationPortName: "http" }).destinationPortName, "http");

@@ -462,6 +462,17 @@ describe("ingress rules", () => {
     );
   });
 
+  test("a rule is for the gateway's port that it names, else for its HTTP port", () => {
+    const { compiler } = bookinfo();
+    const reviews = { destination: { name: "reviews" }, destinationPort: 9080 };
+    put(compiler, "IngressRule", "a", reviews);
+    put(compiler, "IngressRule", "b", { ...reviews, port: 8081 });
+    assert.deepEqual(
+      gatewayOf(compiler).config.routes.map(({ serverPort }) => serverPort),
+      [80, 8081],
+    );
+  });
+
   test("a rule is left out until its destination and port are there", () => {
     const { services, compiler } = bookinfo();
     put(compiler, "IngressRule", "details", { destination: { name: "details" } });

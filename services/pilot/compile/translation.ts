@@ -127,6 +127,9 @@ function toResilience(
   };
 }
 
+/** The gateway's port that an ingress rule without one means. */
+const HTTP_PORT = 80;
+
 /** Undefined when the destination has no such port. */
 export function toGatewayRoute(
   rule: string,
@@ -142,6 +145,7 @@ export function toGatewayRoute(
     ...(spec.match && { match: toMatch(spec.match) }),
     destination: toDestination({ ...spec.destination, labels: {} }),
     port,
+    serverPort: spec.port || HTTP_PORT,
   };
 }
 

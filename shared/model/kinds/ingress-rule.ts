@@ -6,10 +6,7 @@ import { istioService, LATER, matchCondition } from "./common.ts";
 
 const schema = object(
   {
-    port: field(int32({ min: 0, max: 65_535 }), "The gateway's port.", {
-      default: "its HTTP port",
-      unsupported: { remedy: "leave the port out: the gateway has one HTTP port", harmless: [0, 80, "0", "80"] },
-    }),
+    port: field(int32({ min: 0, max: 65_535 }), "The gateway's port.", { default: "80" }),
     tlsSecret: field(string(), "Name of the certificate to serve.", { unsupported: { remedy: LATER, harmless: [""] } }),
     precedence: field(int32(), "Rules with higher precedence are tried first.", { default: "0" }),
     match: field(matchCondition(), "Which requests.", { default: "all" }),
