@@ -20,7 +20,7 @@ const MAX_TEXT = 40;
 /** The milliseconds of a duration in Go's units, such as "5m", "1h30m" or "0.5s", as Istio reads them; undefined for other text. */
 export function parseAnyDuration(text: string): number | undefined {
   if (text === "0") return 0;
-  if (text.length > MAX_TEXT || !/^(?:\d+(?:\.\d+)?(?:h|ms|m|us|ns|s))+$/.test(text)) return undefined;
+  if (text.length > MAX_TEXT || !/^(?:\d{1,12}(?:\.\d{1,9})?(?:h|ms|m|us|ns|s))+$/.test(text)) return undefined;
   let ms = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|us|ns|s)/g)) {
     ms += Number(amount) * (UNIT_MS[unit ?? ""] ?? 0);

@@ -139,10 +139,14 @@ function sentencePart(sentence: string): string {
   return `${sentence.charAt(0).toLowerCase()}${sentence.slice(1).replace(/\.$/, "")}`;
 }
 
-/** An object of known fields. In the value every absent or faulty field is undefined. */
+/**
+ * An object of known fields. In the value every absent or faulty field is undefined. `elsewhere`: fields that users may
+ * expect here, with what to do instead.
+ */
 export function object<F extends Fields>(
   fields: F,
   choices: readonly (readonly (keyof F & string)[])[] = [],
+  elsewhere: Readonly<Record<string, string>> = {},
 ): Schema<ValuesOf<F>> {
   const names = new Map<string, string>();
   const docs = Object.entries(fields).map(
@@ -164,7 +168,9 @@ export function object<F extends Fields>(
       const values: Record<string, unknown> = {};
       for (const [given, each] of Object.entries(value)) {
         const name = names.get(given);
-        if (name === undefined) {
+        if (name === undefined && Object.hasOwn(elsewhere, given)) {
+          reader.error(below(path, given), each, `${given} is not allowed here`, elsewhere[given] ?? "remove it");
+        } else if (name === undefined) {
           if (reader.full) continue;
           const meant = closest(given, Object.keys(fields));
           const remedy =

@@ -347,6 +347,7 @@ export interface MeshConfigSpec {
   readonly tracingSampling: number | undefined;
   readonly connectTimeoutMs: number | undefined;
   readonly defaultHttpRetryPolicy: HttpRetrySpec | undefined;
+  /** In these three `.` is the namespace of each resource that says nothing itself. */
   readonly defaultVirtualServiceExportTo: ExportTo | undefined;
   readonly defaultDestinationRuleExportTo: ExportTo | undefined;
   readonly defaultServiceExportTo: ExportTo | undefined;

@@ -16,13 +16,14 @@ export function expression(expected?: ValueType): Schema<CompiledExpression> {
       return at.error(errorMessage(error), "correct the expression");
     }
   });
-  return { ...schema, type: { type: expected === undefined ? "expression" : `expression of type ${expected}` } };
+  const format = expected === undefined ? "expression" : `expression of type ${expected}`;
+  return { ...schema, type: { ...schema.type, format } };
 }
 
 /** A duration with any of Go's units, "500ms" or "1m30s", as milliseconds. */
 export function goDuration(rules: { readonly minMs: number }): Schema<number> {
   return {
-    type: { type: "duration" },
+    type: { type: "duration", minMs: rules.minMs, anyUnit: true },
     read(value, path, reader) {
       const ms = typeof value === "string" ? parseDurationMs(value) : undefined;
       if (ms === undefined) {

@@ -27,41 +27,74 @@ export function labels(): Schema<Labels> {
   );
 }
 
-/** A reference to a service; `allowLabels: false` where the reference means the whole service. */
-export function istioService(options: { readonly allowLabels?: boolean } = {}): Schema<ServiceRef> {
+const serviceFields = {
+  name: field(dnsLabel(), "Short name of the service."),
+  namespace: field(dnsLabel(), "Its namespace.", { default: "the one of the resource" }),
+  domain: field(
+    checked(string(), (text, at) =>
+      isFqdn(text) ? text : at.error(`${JSON.stringify(text)} is not a domain name`, "such as svc.cluster.local"),
+    ),
+    "Domain suffix.",
+    { default: "svc.cluster.local" },
+  ),
+  service: field(
+    checked(string(), externalHost),
+    "Fully qualified host name, external domain or CIDR; instead of name, namespace and domain.",
+  ),
+};
+
+interface ServiceValues {
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly domain?: string | undefined;
+  readonly service?: string | undefined;
+  readonly labels?: Labels | undefined;
+}
+
+function serviceRef(value: ServiceValues, at: At): ServiceRef | undefined {
+  if (!at.has("name") && !at.has("service")) {
+    return at.error("names no service", "give name (with namespace when it is another one), or service");
+  }
+  if (at.has("service")) {
+    for (const name of ["name", "namespace", "domain"]) {
+      if (at.has(name))
+        at.errorOf(name, "cannot be combined with service", "keep either service or name, namespace and domain");
+    }
+  }
+  const namespace = value.namespace ?? at.context.namespace;
+  const host = value.service ?? `${value.name ?? ""}.${namespace}.${value.domain ?? "svc.cluster.local"}`;
+  return { host, service: resolveHost(host, at.context.namespace), labels: value.labels ?? {} };
+}
+
+/** A reference to a service, or to certain instances of it. */
+export function istioService(): Schema<ServiceRef> {
   const fields = object({
-    name: field(dnsLabel(), "Short name of the service."),
-    namespace: field(dnsLabel(), "Its namespace.", { default: "the one of the resource" }),
-    domain: field(
-      checked(string(), (text, at) =>
-        isFqdn(text) ? text : at.error(`${JSON.stringify(text)} is not a domain name`, "such as svc.cluster.local"),
-      ),
-      "Domain suffix.",
-      { default: "svc.cluster.local" },
-    ),
-    service: field(
-      checked(string(), externalHost),
-      "Fully qualified host name, external domain or CIDR; instead of name, namespace and domain.",
-    ),
+    ...serviceFields,
     labels: field(labels(), "Selects instances that carry all of these labels."),
   });
-  return checked(fields, (value, at) => {
-    if (!at.has("name") && !at.has("service")) {
-      return at.error("names no service", "give name (with namespace when it is another one), or service");
-    }
-    if (at.has("service")) {
-      for (const name of ["name", "namespace", "domain"]) {
-        if (at.has(name))
-          at.errorOf(name, "cannot be combined with service", "keep either service or name, namespace and domain");
-      }
-    }
-    if (options.allowLabels === false && Object.keys(value.labels ?? {}).length > 0) {
-      at.errorOf("labels", "labels are not allowed here", "name versions in route[].labels");
-    }
-    const namespace = value.namespace ?? at.context.namespace;
-    const host = value.service ?? `${value.name ?? ""}.${namespace}.${value.domain ?? "svc.cluster.local"}`;
-    return { host, service: resolveHost(host, at.context.namespace), labels: value.labels ?? {} };
-  });
+  return checked(fields, serviceRef);
+}
+
+/** A reference that means the whole service. */
+export function wholeService(): Schema<ServiceRef> {
+  return checked(object(serviceFields, [], { labels: "name versions in route[].labels" }), serviceRef);
+}
+
+const OUTSIDE = "give service: a domain, or *. and a domain";
+
+/** A reference to a host outside of the mesh. */
+export function outsideService(): Schema<ServiceRef> {
+  const fields = object(
+    { service: field(checked(string(), externalHost), "The host: a domain, *. and a domain, or a CIDR.") },
+    [],
+    {
+      name: OUTSIDE,
+      namespace: OUTSIDE,
+      domain: OUTSIDE,
+      labels: "remove it: a host outside has no instances",
+    },
+  );
+  return checked(fields, serviceRef);
 }
 
 function externalHost(text: string, at: At): string | undefined {
@@ -93,7 +126,7 @@ export function stringMatch(): Schema<StringMatch> {
     return at.error("says nothing to compare with", "give one of exact, prefix, regex");
   });
   return {
-    type: variants.type,
+    type: { ...variants.type, bareText: true },
     read(value: JsonValue, path: string, reader: Reader) {
       return typeof value === "string" ? { json: value, value: { exact: value } } : chosen.read(value, path, reader);
     },

@@ -3,7 +3,7 @@ import { isIpv4Cidr } from "../hosts.ts";
 import { bool, string } from "../scalars.ts";
 import { checked, field, list, object } from "../schema.ts";
 import type { EgressRuleSpec } from "../specs-networking.ts";
-import { istioService } from "./common.ts";
+import { outsideService } from "./common.ts";
 import { port as portNumber } from "./networking.ts";
 
 const PROTOCOLS = ["http", "https", "http2", "grpc", "tcp", "mongo"];
@@ -40,15 +40,9 @@ const ports = checked(list(port, { atLeastOne: "port" }), (items, at) => {
 });
 
 const schema = object({
-  destination: field(
-    checked(istioService({ allowLabels: false }), (ref, at) => {
-      for (const name of ["name", "namespace", "domain"])
-        if (at.has(name)) at.errorOf(name, "a host outside has none", "give service: a domain, or *. and a domain");
-      return ref;
-    }),
-    "The host outside, in service: a domain, or *. and a domain.",
-    { required: true },
-  ),
+  destination: field(outsideService(), "The host outside, in service: a domain, or *. and a domain.", {
+    required: true,
+  }),
   ports: field(ports, "Ports that may be called.", { required: true }),
   useEgressProxy: field(bool(), "Whether requests go through an egress proxy.", {
     unsupported: { remedy: "use a VirtualService that routes the host to a gateway", harmless: [false] },

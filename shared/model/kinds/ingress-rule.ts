@@ -2,7 +2,7 @@ import { defineKind } from "../define-kind.ts";
 import { int32, string } from "../scalars.ts";
 import { checked, field, object, oneOf } from "../schema.ts";
 import type { IngressRuleSpec } from "../specs.ts";
-import { istioService, LATER, matchCondition } from "./common.ts";
+import { LATER, matchCondition, wholeService } from "./common.ts";
 
 const schema = object(
   {
@@ -10,7 +10,7 @@ const schema = object(
     tlsSecret: field(string(), "Name of the certificate to serve.", { unsupported: { remedy: LATER, harmless: [""] } }),
     precedence: field(int32(), "Rules with higher precedence are tried first.", { default: "0" }),
     match: field(matchCondition(), "Which requests.", { default: "all" }),
-    destination: field(istioService({ allowLabels: false }), "The service that they go to, routed by its own rules.", {
+    destination: field(wholeService(), "The service that they go to, routed by its own rules.", {
       required: true,
     }),
     destinationPort: field(int32({ min: 1, max: 65_535 }), "Port of the service.", { default: "80, or its only one" }),

@@ -80,29 +80,53 @@ const failover = checked(
 const NEAREST = "remove the field: the nearest locality with healthy instances takes over";
 const TOPOLOGY = ["topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"];
 
-export const localityLbSetting: Schema<Locality> = checked(
-  object({
-    distribute: field(list(distribution), "Shares of the requests by the caller's locality."),
-    failover: field(list(failover), "Which region takes over from which.", { unsupported: { remedy: NEAREST } }),
-    failoverPriority: field(list(string()), "Labels that make instances near, the most important first.", {
-      unsupported: { remedy: NEAREST },
-    }),
-    enabled: field(bool(), "Whether near instances are preferred.", { default: "true" }),
+const others = {
+  failover: field(list(failover), "Which region takes over from which.", { unsupported: { remedy: NEAREST } }),
+  failoverPriority: field(list(string()), "Labels that make instances near, the most important first.", {
+    unsupported: { remedy: NEAREST },
   }),
+  enabled: field(bool(), "Whether near instances are preferred.", { default: "true" }),
+};
+
+interface Given {
+  readonly distribute?: readonly Distribution[] | undefined;
+  readonly failover?: readonly unknown[] | undefined;
+  readonly failoverPriority?: readonly string[] | undefined;
+}
+
+function checkTogether({ distribute = [], failover: regions = [], failoverPriority = [] }: Given, at: At): void {
+  if (distribute.length > 0 && regions.length > 0)
+    at.errorOf("failover", "cannot be combined with distribute", "keep one of them");
+  const both = failoverPriority.find((label) => TOPOLOGY.includes(label));
+  if (both !== undefined && regions.length > 0)
+    at.errorOf("failoverPriority", `${both} cannot be combined with failover`, "keep one of them");
+  checkOverlap(
+    distribute.map(({ from }) => from),
+    at,
+    "distribute",
+  );
+}
+
+export const localityLbSetting: Schema<Locality> = checked(
+  object({ distribute: field(list(distribution), "Shares of the requests by the caller's locality."), ...others }),
   (value, at): Locality => {
-    const { distribute = [] } = value;
-    if (distribute.length > 0 && (value.failover ?? []).length > 0)
-      at.errorOf("failover", "cannot be combined with distribute", "keep one of them");
-    const both = (value.failoverPriority ?? []).find((label) => TOPOLOGY.includes(label));
-    if (both !== undefined && (value.failover ?? []).length > 0)
-      at.errorOf("failoverPriority", `${both} cannot be combined with failover`, "keep one of them");
-    checkOverlap(
-      distribute.map(({ from }) => from),
-      at,
-      "distribute",
-    );
-    const enabled = value.enabled ?? true;
+    checkTogether(value, at);
+    const { distribute = [], enabled = true } = value;
     return { distribute: enabled ? distribute : [], failover: enabled && distribute.length === 0 };
+  },
+);
+
+/** Of the whole mesh: whether near instances are preferred. */
+export const localityFailover: Schema<boolean> = checked(
+  object({
+    distribute: field(list(distribution), "Shares of the requests by the caller's locality.", {
+      unsupported: { remedy: "give it in a DestinationRule: shares are set for each service" },
+    }),
+    ...others,
+  }),
+  (value, at) => {
+    checkTogether(value, at);
+    return value.enabled ?? true;
   },
 );
 

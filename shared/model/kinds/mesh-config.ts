@@ -1,5 +1,7 @@
+import { errorMessage } from "../../base/index.ts";
 import { defineKind } from "../define-kind.ts";
 import { isDnsLabel } from "../hosts.ts";
+import { parseLogFormat, parseLogTree } from "../log-format.ts";
 import type { At } from "../reader.ts";
 import { ROOT_NAMESPACE } from "../resource.ts";
 import { anyObject, bool, enumeration, int32, string } from "../scalars.ts";
@@ -8,7 +10,7 @@ import type { MeshConfigSpec, OutboundMode } from "../specs-networking.ts";
 import { clientTls } from "./client-tls.ts";
 import { connectionPool, tcpKeepalive } from "./connection-pool.ts";
 import { httpRetry } from "./http-retry.ts";
-import { localityLbSetting, zoneAwareLbSetting } from "./locality-balancing.ts";
+import { localityFailover, zoneAwareLbSetting } from "./locality-balancing.ts";
 import { meshProxyConfig, without } from "./mesh-proxy-config.ts";
 import { exportTo, span } from "./networking.ts";
 import { outlierDetection } from "./outlier-detection.ts";
@@ -51,12 +53,6 @@ const trustDomain = checked(string(), (text, at) =>
     : at.error(`${JSON.stringify(text)} is not a domain`, "such as cluster.local"),
 );
 
-const locality = checked(localityLbSetting, (value, at) => {
-  if (value.distribute.length > 0)
-    at.refuseOf("distribute", "give it in a DestinationRule: shares are set for each service");
-  return value.failover;
-});
-
 const tlsConfig = object({
   minProtocolVersion: field(enumeration(["TLS_AUTO", "TLSV1_2", "TLSV1_3"]), "Oldest version of TLS."),
   ecdhCurves: field(list(string()), "Curves for the key exchange."),
@@ -94,7 +90,7 @@ const fields = object({
   }),
   accessLogEncoding: field(enumeration(["TEXT", "JSON"]), "Whether lines are text or JSON.", { default: AS_STARTED }),
   enableEnvoyAccessLogService: without(bool(), "Whether logs go to a service.", "use accessLogFile", [false]),
-  disableEnvoyListenerLog: without(bool(), "Whether listeners log.", "remove the field: they do not", [false, true]),
+  disableEnvoyListenerLog: without(bool(), "Whether listeners log.", "remove the field: they do not", [false]),
   defaultConfig: field(meshProxyConfig, "How proxies are started."),
   outboundTrafficPolicy: field(outboundTrafficPolicy, "What becomes of requests to unknown hosts.", {
     default: AS_STARTED,
@@ -119,16 +115,16 @@ const fields = object({
   trustDomainAliases: without(list(trustDomain), "Other names of the trust domain.", IDENTITY),
   caCertificates: without(list(anyObject()), "Further authorities.", IDENTITY),
   defaultServiceExportTo: field(
-    exportTo({ nobody: true, isDefault: true }),
+    exportTo({ nobody: true, keepDot: true }),
     "exportTo of ServiceEntries that have none.",
     {
       default: "*",
     },
   ),
-  defaultVirtualServiceExportTo: field(exportTo({ isDefault: true }), "exportTo of VirtualServices that have none.", {
+  defaultVirtualServiceExportTo: field(exportTo({ keepDot: true }), "exportTo of VirtualServices that have none.", {
     default: "*",
   }),
-  defaultDestinationRuleExportTo: field(exportTo({ isDefault: true }), "exportTo of DestinationRules that have none.", {
+  defaultDestinationRuleExportTo: field(exportTo({ keepDot: true }), "exportTo of DestinationRules that have none.", {
     default: "*",
   }),
   rootNamespace: without(
@@ -137,7 +133,7 @@ const fields = object({
     `remove the field: it is ${ROOT_NAMESPACE}`,
     ["", ROOT_NAMESPACE],
   ),
-  localityLbSetting: field(locality, "Preference for near instances, where a DestinationRule says nothing.", {
+  localityLbSetting: field(localityFailover, "Preference for near instances, where a DestinationRule says nothing.", {
     default: "none",
   }),
   zoneAwareLbSetting: without(zoneAwareLbSetting, "Preference for the caller's zone.", "use localityLbSetting"),
@@ -209,6 +205,7 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
   doc: `Mesh-wide defaults; there is one, ${NAME} in ${ROOT_NAMESPACE}.`,
   schema: checked(fields, (value, at): MeshConfigSpec => {
     checkName(at);
+    checkLogFormat(value.accessLogFormat ?? "", value.accessLogEncoding ?? "TEXT", at);
     return {
       outboundTrafficPolicy: value.outboundTrafficPolicy,
       accessLogFile: value.accessLogFile,
@@ -225,6 +222,16 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
     };
   }),
 });
+
+function checkLogFormat(format: string, encoding: "TEXT" | "JSON", at: At): void {
+  if (format === "") return;
+  try {
+    if (encoding === "JSON") parseLogTree(format);
+    else parseLogFormat(format);
+  } catch (error) {
+    at.errorOf("accessLogFormat", errorMessage(error), "mend the format, or leave it out for the usual one");
+  }
+}
 
 function checkName(at: At): void {
   const { name, namespace } = at.context;

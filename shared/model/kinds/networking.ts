@@ -156,16 +156,13 @@ export function resolveRef(given: string, namespace: string): HostRef {
   return service !== undefined && parts !== 2 ? { host: serviceHost(service), service } : { host: given, service };
 }
 
-/**
- * The namespaces that see the resource; [] where none are named. `isDefault`: it is for resources of many namespaces, so that
- * `.` stands for the namespace of each and stays.
- */
-export function exportTo(rules: { readonly nobody?: boolean; readonly isDefault?: boolean } = {}): Schema<ExportTo> {
+/** The namespaces that see the resource; [] where none are named. `keepDot`: `.` is not the namespace of this resource. */
+export function exportTo(rules: { readonly nobody?: boolean; readonly keepDot?: boolean } = {}): Schema<ExportTo> {
   const entry = checked(
     string(),
     (given, at) => {
-      if (given === "." && rules.isDefault !== true) return at.context.namespace;
-      if (given === "." || given === "*" || isDnsLabel(given)) return given;
+      if (given === "." || given === "*" || isDnsLabel(given))
+        return given === "." && !rules.keepDot ? at.context.namespace : given;
       if (given === "~" && rules.nobody) return given;
       return at.error(
         `${JSON.stringify(given)} is no namespace`,

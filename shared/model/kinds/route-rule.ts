@@ -23,6 +23,7 @@ import {
   matchCondition,
   optionalHeaderName,
   path,
+  wholeService,
 } from "./common.ts";
 
 const METHODS: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
@@ -278,7 +279,7 @@ const appendHeaders = checked(
 );
 
 const schema = object({
-  destination: field(istioService({ allowLabels: false }), "The service whose requests the rule is about.", {
+  destination: field(wholeService(), "The service whose requests the rule is about.", {
     required: true,
   }),
   precedence: field(int32(), "Rules with higher precedence are tried first.", { default: "0" }),
