@@ -1,116 +1,155 @@
 import assert from "node:assert/strict";
-import type { Affected } from "../../services/pilot/compile/affected.ts";
-import type { CompiledTableName } from "../../services/pilot/compile/compiled-tables.ts";
+import { type Affected, merged, NOTHING } from "../../services/pilot/compile/affected.ts";
 import { Compiler } from "../../services/pilot/compile/compiler.ts";
-import { Registry } from "../../services/pilot/registry.ts";
 import { parseSubmission } from "../../shared/model/documents.ts";
-import { accepted, createKindRegistry, type ParsedResource } from "../../shared/model/index.ts";
 import {
-  type EndpointInput,
-  GatewayConfig,
-  HostsConfig,
-  Registration,
-  ServiceConfig,
-  tableKey,
-  WorkloadConfig,
-} from "../../shared/wire/index.ts";
-import { FakeClock } from "./fake-clock.ts";
+  accepted,
+  createKindRegistry,
+  formatKey,
+  keyOf,
+  type Labels,
+  type ParsedResource,
+  serviceHost,
+} from "../../shared/model/index.ts";
+import { ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 
 const KINDS = createKindRegistry();
-const STARTED_MS = Date.UTC(2026, 0, 1);
 
-/** What an instance says of itself, beside its defaults. */
-export interface Heard {
-  readonly namespace?: string;
-  readonly instance?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly port?: number;
-  readonly gateway?: boolean;
+/** A registry that is only a table: `name.namespace` -> label sets of its instances. */
+export class ServiceTable {
+  readonly instances = new Map<string, Labels[]>();
+  ports = [{ number: 9080, protocol: "http" }];
+
+  /** `name` or `name.namespace`; returns its key. */
+  add(service: string, ...labels: Labels[]): string {
+    const [name = "", namespace = "default"] = service.split(".");
+    const key = tableKey(namespace, name);
+    this.instances.set(key, [...(this.instances.get(key) ?? []), ...labels]);
+    return key;
+  }
+
+  keys(): Iterable<string> {
+    return this.instances.keys();
+  }
+
+  namespaces(): Iterable<string> {
+    return new Set([...this.keys()].map((key) => key.split(".")[0] ?? ""));
+  }
+
+  *servicesOf(namespace: string) {
+    for (const key of this.keys()) {
+      const service = this.service(key);
+      if (service?.namespace === namespace) yield service;
+    }
+  }
+
+  has(key: string): boolean {
+    return this.instances.has(key);
+  }
+
+  service(key: string) {
+    if (!this.has(key)) return undefined;
+    const [namespace = "", name = ""] = key.split(".");
+    return { namespace, name, ports: this.ports, principals: [`spiffe://cluster.local/ns/${namespace}/sa/${name}`] };
+  }
+
+  carries(key: string, labels: Labels): boolean {
+    const wanted = Object.entries(labels);
+    const fits = (has: Labels) => wanted.every(([name, value]) => has[name] === value);
+    return this.has(key) && (wanted.length === 0 || (this.instances.get(key) ?? []).some(fits));
+  }
 }
 
-/** Registry and compiler without a bus: YAML and heartbeats in, the values of the tables out. */
+/** Resources as people write them, through the compiler, to what proxies read. */
 export class CompiledMesh {
-  readonly clock = new FakeClock();
-  readonly registry = new Registry({ clock: this.clock, leaseMs: 15_000, lingerMs: 0 });
-  readonly compiler = new Compiler(this.registry);
-  /** What the last change affected. */
-  affected: Affected = { services: [], gateways: [], hosts: [], workloads: [] };
-  #revision = 0;
+  readonly table: ServiceTable;
+  readonly compiler: Compiler;
+  /** Every version, the newest last. */
+  readonly #history = new Map<string, ParsedResource[]>();
+  readonly #keepsHistory: boolean;
+  #revision: number;
 
-  constructor() {
-    this.registry.setConnected(true);
-    this.registry.onChange(({ service, shape }) => {
-      this.affected = this.compiler.serviceChanged(service, shape);
+  constructor(table = new ServiceTable(), revision = 0, keepsHistory = true) {
+    this.table = table;
+    this.#revision = revision;
+    this.#keepsHistory = keepsHistory;
+    this.compiler = new Compiler(table, {
+      findRevision: (rule, wanted) =>
+        this.#keepsHistory
+          ? this.#history.get(rule)?.find(({ resource }) => resource.metadata.resourceVersion === String(wanted))
+          : undefined,
     });
   }
 
-  hear(service: string, heard: Heard = {}): void {
-    const { namespace = "default", instance = `${service}-1`, labels = { app: service }, port = 9080 } = heard;
-    const ports = [{ number: port, protocol: "http", addressPort: 15_006 }];
-    const registration = { labels: { ...labels }, address: "127.0.0.1", ports, healthy: true, version: "1" };
-    this.registry.heard(
-      { verb: "heartbeat", namespace, serviceAccount: service, service, instance },
-      Registration.decode(Registration.encode({ ...registration, gateway: heard.gateway ?? false })),
-    );
+  get revision(): number {
+    return this.#revision;
   }
 
-  leave(service: string, heard: Pick<Heard, "namespace" | "instance"> = {}): void {
-    const { namespace = "default", instance = `${service}-1` } = heard;
-    this.registry.departed({ verb: "deregister", namespace, serviceAccount: service, service, instance });
-  }
-
-  /** Every document, each a moment after the one before; returns the revision of the last. */
-  apply(yaml: string): number {
-    for (const document of parseSubmission(yaml, KINDS)) {
+  /** Documents become resources, each at a revision and a time of its own; what they affect together. */
+  apply(yaml: string): Affected {
+    const results = parseSubmission(yaml, KINDS).map((document) => {
       assert.ok(document.ok, JSON.stringify(document));
-      this.put(document.parsed);
-    }
-    return this.#revision;
+      const { parsed } = document;
+      const rule = formatKey(keyOf(parsed.resource));
+      const versions = this.#history.get(rule) ?? [];
+      this.#revision++;
+      const created =
+        versions[0]?.resource.metadata.creationTimestamp ??
+        parsed.resource.metadata.creationTimestamp ??
+        new Date(this.#revision).toISOString();
+      const version = { ...parsed, resource: accepted(parsed.resource, this.#revision, created) };
+      this.#history.set(rule, [...versions, version]);
+      return this.compiler.put(version);
+    });
+    return merged(NOTHING, ...results);
   }
 
-  put(parsed: ParsedResource): void {
-    this.#revision++;
-    const created = new Date(STARTED_MS + this.#revision * 1000).toISOString();
-    const known = parsed.resource.metadata.creationTimestamp;
-    const resource = accepted(parsed.resource, this.#revision, known ?? created);
-    this.affected = this.compiler.put({ ...parsed, resource });
+  delete(rule: string): Affected {
+    this.#history.delete(rule);
+    return this.compiler.remove(rule, ++this.#revision);
   }
 
-  /** `<kind>/<namespace>/<name>`. */
-  delete(rule: string): number {
-    this.affected = this.compiler.remove(rule, ++this.#revision);
-    return this.#revision;
+  /** A service of the registry changed, as `name` or `name.namespace`. */
+  add(service: string, ...labels: Labels[]): Affected {
+    const isNew = !this.table.has(keyOfName(service));
+    return this.compiler.serviceChanged(this.table.add(service, ...labels), isNew);
   }
 
-  service(key: string): ServiceConfig | undefined {
+  /** The compiled value of a service, as a proxy reads it; `name`, `name.namespace` or a key. */
+  config(service: string): ServiceConfig {
+    const config = this.bytes(service);
+    assert.ok(config, `nobody knows ${service}`);
+    return ServiceConfig.decode(config);
+  }
+
+  bytes(service: string): Uint8Array | undefined {
+    const key = this.compiler.services.service(service) === undefined ? keyOfName(service) : service;
     const compiled = this.compiler.compileService(key, 1);
     if (compiled === undefined) return undefined;
-    const { targets: _, ...body } = compiled;
-    return ServiceConfig.decode(ServiceConfig.encode(body));
+    const { targets: _, ...config } = compiled;
+    return ServiceConfig.encode(config);
   }
 
-  endpoints(key: string): readonly EndpointInput[] {
-    return this.compiler.endpoints(key);
+  /** Another leader, which has read what this one wrote about these services, and the newest resources. */
+  successor(services: readonly string[], keepsHistory = true): CompiledMesh {
+    const next = new CompiledMesh(this.table, this.#revision, keepsHistory);
+    for (const service of services) next.compiler.restoreService(keyOfName(service), this.config(service));
+    for (const [rule, versions] of this.#history) next.#history.set(rule, versions);
+    for (const rule of [...this.#history.keys()].sort()) {
+      const newest = this.#history.get(rule)?.at(-1);
+      if (newest !== undefined) next.compiler.put(newest);
+    }
+    return next;
   }
+}
 
-  /** `<pattern> -> <namespace>/<service>`, as a namespace sees them. */
-  hosts(namespace: string): string[] {
-    const value = this.value("hosts", tableKey(namespace));
-    if (value === undefined) return [];
-    return HostsConfig.decode(value).hosts.map((host) => `${host.pattern} -> ${host.namespace}/${host.service}`);
-  }
+function keyOfName(service: string): string {
+  const [name = "", namespace = "default"] = service.split(".");
+  return tableKey(namespace, name);
+}
 
-  gateway(key: string): GatewayConfig | undefined {
-    const value = this.value("gateway", key);
-    return value === undefined ? undefined : GatewayConfig.decode(value);
-  }
-
-  workload(namespace: string): WorkloadConfig | undefined {
-    const value = this.value("workload", tableKey(namespace));
-    return value === undefined ? undefined : WorkloadConfig.decode(value);
-  }
-
-  value(table: CompiledTableName, key: string): Uint8Array | undefined {
-    return this.compiler.compile(table, key)?.encode([]);
-  }
+/** `reviews` as rules name it in full. */
+export function fullHost(service: string): string {
+  const [name = "", namespace = "default"] = service.split(".");
+  return serviceHost({ namespace, service: name });
 }

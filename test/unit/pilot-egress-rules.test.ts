@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { withOrigination } from "../../services/pilot/compile/origination.ts";
 import type { KnownService } from "../../services/pilot/compile/services.ts";
 import { tableKey } from "../../shared/wire/index.ts";
-import { CompiledMesh } from "../harness/compiled-mesh.ts";
+import { RegistryMesh } from "../harness/registry-mesh.ts";
 
 function rule(name: string, service: string, ports: string, namespace = "default"): string {
   return `
@@ -20,7 +20,7 @@ const HTTP = "[{port: 80, protocol: http}]";
 const HTTPS = "[{port: 443, protocol: https}]";
 
 test("a host of an egress rule is looked up by name, a wildcard goes where the request says", () => {
-  const mesh = new CompiledMesh();
+  const mesh = new RegistryMesh();
   mesh.hear("web", { namespace: "far" });
   mesh.apply(rule("exact", "httpbin.org", HTTP));
   mesh.apply(rule("wild", "*.example.com", HTTP));
@@ -32,7 +32,7 @@ test("a host of an egress rule is looked up by name, a wildcard goes where the r
 });
 
 test("on an https port the application speaks plain HTTP and the proxy TLS", () => {
-  const mesh = new CompiledMesh();
+  const mesh = new RegistryMesh();
   mesh.apply(rule("secure", "httpbin.org", "[{port: 80, protocol: http}, {port: 443, protocol: https}]"));
   const service = mesh.service(tableKey("default", "httpbin.org"));
   assert.deepEqual(
@@ -81,7 +81,7 @@ test("every policy of the service originates TLS on its https ports, and keeps w
 });
 
 test("of two rules for one destination the first by name is in force, the other waits for its end", () => {
-  const mesh = new CompiledMesh();
+  const mesh = new RegistryMesh();
   const key = tableKey("default", "httpbin.org");
   mesh.apply(rule("b", "httpbin.org", "[{port: 81, protocol: http}]"));
   const revision = mesh.apply(rule("a", "httpbin.org", HTTP));
@@ -106,7 +106,7 @@ test("of two rules for one destination the first by name is in force, the other 
 });
 
 test("http and https are one class of protocols on a port", () => {
-  const mesh = new CompiledMesh();
+  const mesh = new RegistryMesh();
   mesh.apply(rule("a", "httpbin.org", HTTPS));
   mesh.apply(rule("b", "example.org", "[{port: 443, protocol: http}]"));
   assert.equal(mesh.compiler.pendingCount, 0);

@@ -5,7 +5,7 @@ import { hostIntersection } from "../../services/pilot/compile/host-intersection
 import type { GatewayServerSpec, ScopedHost } from "../../shared/model/index.ts";
 import type { RouteInput } from "../../shared/wire/index.ts";
 import { tableKey } from "../../shared/wire/index.ts";
-import { CompiledMesh } from "../harness/compiled-mesh.ts";
+import { RegistryMesh } from "../harness/registry-mesh.ts";
 
 describe("two host patterns", () => {
   const cases: readonly (readonly [string, string, string | undefined])[] = [
@@ -150,12 +150,12 @@ spec:
 ---`;
   const EDGE = tableKey("edge", "door");
 
-  function rulesAt(mesh: CompiledMesh, key = EDGE): string[] | undefined {
+  function rulesAt(mesh: RegistryMesh, key = EDGE): string[] | undefined {
     return mesh.gateway(key)?.servers.map(({ rule }) => rule);
   }
 
   test("choose gateway workloads of any namespace by labels, and no sidecars", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.hear("door", { namespace: "edge", labels: { istio: "edge" }, gateway: true });
     mesh.hear("web", { labels: { istio: "edge" } });
     const revision = mesh.apply(yaml("chosen", "{istio: edge}"));
@@ -171,7 +171,7 @@ spec:
   });
 
   test("serve a workload that comes later, and one that is away for a moment", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(yaml("chosen", "{istio: edge}"));
     assert.equal(mesh.gateway(EDGE), undefined);
     mesh.hear("door", { namespace: "edge", labels: { istio: "edge" }, gateway: true });
@@ -184,7 +184,7 @@ spec:
   });
 
   test("do not take IngressRules away from the gateway that those know", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     const ingress = tableKey("istio-system", "istio-ingress");
     mesh.hear("web");
     mesh.apply(`

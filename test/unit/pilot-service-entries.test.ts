@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { tableKey } from "../../shared/wire/index.ts";
-import { CompiledMesh } from "../harness/compiled-mesh.ts";
+import { RegistryMesh } from "../harness/registry-mesh.ts";
 
 const KEY = tableKey("default", "api.example.com");
 
@@ -16,7 +16,7 @@ spec: ${spec}
 
 const HTTP = "{number: 80, name: http, protocol: HTTP}";
 
-function places(mesh: CompiledMesh, key = KEY): string[] {
+function places(mesh: RegistryMesh, key = KEY): string[] {
   return mesh
     .endpoints(key)
     .map(({ address, ports }) => `${address} ${(ports ?? []).map((port) => `${port.number}:${port.addressPort}`)}`);
@@ -31,7 +31,7 @@ describe("a ServiceEntry", () => {
   ];
   for (const { resolution, expected, passthrough, shards } of resolutions) {
     test(`without endpoints and resolution ${resolution} is a service of its host`, () => {
-      const mesh = new CompiledMesh();
+      const mesh = new RegistryMesh();
       const ports = "[{number: 80, name: http, protocol: HTTP, targetPort: 8080}]";
       const revision = mesh.apply(entry(`{hosts: [api.example.com], resolution: ${resolution}, ports: ${ports}}`));
       const service = mesh.service(KEY);
@@ -50,7 +50,7 @@ describe("a ServiceEntry", () => {
   }
 
   test("names its instances, each with its own ports, labels, place and share", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(
       entry(`
   hosts: [api.example.com]
@@ -76,14 +76,14 @@ describe("a ServiceEntry", () => {
   });
 
   test("makes one service of each of its hosts", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(entry(`{hosts: [a.example.com, b.example.com], resolution: DNS, ports: [${HTTP}]}`));
     assert.deepEqual(places(mesh, tableKey("default", "a.example.com")), ["a.example.com 80:80"]);
     assert.deepEqual(places(mesh, tableKey("default", "b.example.com")), ["b.example.com 80:80"]);
   });
 
   test("is joined with others for its host: ports and instances of all, the rest of the oldest", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(
       entry(
         `{hosts: [api.example.com], resolution: STATIC, ports: [${HTTP}], endpoints: [{address: 10.0.0.1}], exportTo: [.]}`,
@@ -114,7 +114,7 @@ describe("a ServiceEntry", () => {
   });
 
   test("for a registered service adds its instances and ports to those that registered", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.hear("reviews");
     mesh.apply(
       entry(`
@@ -158,7 +158,7 @@ spec: {address: 10.0.0.${name.length}, labels: ${labels}, ports: {http: 8081}}
   }
 
   test("chooses WorkloadEntries of its namespace by labels, whichever came first", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(machine("a", "{app: api}"));
     mesh.apply(SELECTING);
     mesh.apply(machine("bb", "{app: api, version: v1}"));
@@ -172,7 +172,7 @@ spec: {address: 10.0.0.${name.length}, labels: ${labels}, ports: {http: 8081}}
   });
 
   test("chooses registered instances, which are called as what they registered as", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(SELECTING);
     mesh.hear("backend", { labels: { app: "api" } });
     mesh.hear("backend", { labels: { app: "api" }, instance: "elsewhere", port: 7000 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { tableKey, WorkloadConfig } from "../../shared/wire/index.ts";
-import { CompiledMesh } from "../harness/compiled-mesh.ts";
+import { RegistryMesh } from "../harness/registry-mesh.ts";
 
 function sidecar(name: string, spec: string, namespace = "default"): string {
   return `
@@ -23,7 +23,7 @@ spec: ${spec}
 
 describe("Sidecar resources", () => {
   test("for certain workloads come before the one for the whole namespace, the older before the younger", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(sidecar("all", '{egress: [{hosts: ["./*"]}]}'));
     mesh.apply(sidecar("b", '{workloadSelector: {labels: {app: web}}, egress: [{hosts: ["*/*"]}]}'));
     mesh.apply(sidecar("a", '{workloadSelector: {labels: {app: web}}, egress: [{hosts: ["x/*"]}]}'));
@@ -47,7 +47,7 @@ describe("Sidecar resources", () => {
   });
 
   test("that let a workload call nothing do not let it call everything", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(sidecar("none", '{egress: [{hosts: ["~/*"]}]}'));
     assert.deepEqual(
       mesh.workload("default")?.sidecars[0]?.egressHosts.map(({ namespace }) => namespace),
@@ -59,7 +59,7 @@ describe("Sidecar resources", () => {
   });
 
   test("leave no key behind when the last one goes", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(sidecar("all", '{egress: [{hosts: ["./*"]}]}'));
     assert.deepEqual(mesh.compiler.keys("workload"), [tableKey("default")]);
     mesh.delete("sidecar/default/all");
@@ -71,7 +71,7 @@ describe("Sidecar resources", () => {
 
 describe("MeshConfig", () => {
   test("gives the root namespace's table the mesh's defaults, and only those that are set", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.apply(meshConfig('{outboundTrafficPolicy: {mode: REGISTRY_ONLY}, accessLogFile: ""}'));
     const defaults = mesh.workload("istio-system")?.mesh;
     assert.deepEqual([defaults?.outboundTrafficPolicy, defaults?.accessLogFile], ["REGISTRY_ONLY", ""]);
@@ -81,7 +81,7 @@ describe("MeshConfig", () => {
   });
 
   test("says who sees ServiceEntries that say nothing themselves", () => {
-    const mesh = new CompiledMesh();
+    const mesh = new RegistryMesh();
     mesh.hear("web");
     mesh.hear("web", { namespace: "other" });
     mesh.apply(`
@@ -107,16 +107,16 @@ spec: {hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: htt
 });
 
 test("a new leader keeps bytes and revision of what says the same", () => {
-  const first = new CompiledMesh();
+  const first = new RegistryMesh();
   first.apply(sidecar("all", '{egress: [{hosts: ["./*"]}]}'));
   const written = first.value("workload", tableKey("default")) ?? new Uint8Array();
-  const second = new CompiledMesh();
+  const second = new RegistryMesh();
   second.apply(meshConfig("{}"));
   second.compiler.restore("workload", tableKey("default"), written);
   second.apply(sidecar("all", '{egress: [{hosts: ["./*"]}]}'));
   const again = WorkloadConfig.decode(second.value("workload", tableKey("default")) ?? new Uint8Array());
   assert.notEqual(again.sidecars[0]?.revision, 1, "another revision of the resource is another value");
-  const third = new CompiledMesh();
+  const third = new RegistryMesh();
   third.compiler.restore("workload", tableKey("default"), written);
   third.apply(sidecar("all", '{egress: [{hosts: ["./*"]}]}'));
   assert.deepEqual(third.value("workload", tableKey("default")), written);
