@@ -122,13 +122,23 @@ spec:
   endpoints: [{address: 10.0.0.1, ports: {http: 8080}}]
 `;
 
-const SHOP = `
+const GATEWAY_AND_ROUTES = `
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: shop}
 spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example.com]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: ["*"]
+  gateways: [shop]
+  http:
+  - match: [{uri: {prefix: /cart}}]
+    route: [{destination: {host: web, port: {number: 9080}}}]
 `;
 
 const SCOPES = `
@@ -210,18 +220,31 @@ test("a change of its instances alone is written to its endpoints, not to the ho
   assert.equal((await stored("hosts", "default"))?.sequence, before);
 });
 
-test("a Gateway becomes servers of the gateway workload that its labels choose", async () => {
-  const { revision } = await apply(SHOP);
+test("a Gateway and a VirtualService bound to it become servers and whole routes of the gateway that is chosen", async () => {
+  const { revision } = await apply(GATEWAY_AND_ROUTES);
   await eventually(async () => {
     const config = GatewayConfig.decode(await bytesAt("gateway", GATEWAY));
     assert.deepEqual(
       config.servers.map(({ rule, port, hosts }) => [rule, port, hosts]),
       [["gateway/default/shop", 80, ["shop.example.com"]]],
     );
+    assert.deepEqual(
+      config.routes.map(({ rule, hosts, serverPort, route }) => [
+        rule,
+        hosts,
+        serverPort,
+        route?.destinations[0]?.port,
+      ]),
+      [["virtualservice/default/shop", ["shop.example.com"], 80, 9080]],
+    );
     assert.equal(config.revision, revision);
+    assert.deepEqual(config.requires.map(({ table, key }) => `${table} ${key}`).sort(), [
+      "endpoints default.web.0",
+      "service default.web",
+    ]);
   });
   await eventually(async () =>
-    assert.deepEqual(await touched("Gateway", "default", "shop"), [`gateway ${GATEWAY} ${revision}`]),
+    assert.deepEqual(await touched("VirtualService", "default", "shop"), [`gateway ${GATEWAY} ${revision}`]),
   );
 });
 

@@ -162,7 +162,7 @@ spec: {address: 10.0.0.${name.length}, labels: ${labels}, ports: {http: 8081}}
     mesh.apply(machine("a", "{app: api}"));
     mesh.apply(SELECTING);
     mesh.apply(machine("bb", "{app: api, version: v1}"));
-    assert.deepEqual(mesh.affected.services, [], "its instances are others, the service is the same");
+    assert.deepEqual(mesh.affected.services, [KEY], "who waits for the WorkloadEntry waits for the service");
     assert.deepEqual(mesh.affected.endpoints, [{ service: KEY, instances: ["workloadentry/default/bb"] }]);
     mesh.apply(machine("ccc", "{app: web}"));
     mesh.apply(machine("dddd", "{app: api}", "other"));
@@ -186,5 +186,26 @@ spec: {address: 10.0.0.${name.length}, labels: ${labels}, ports: {http: 8081}}
     mesh.leave("backend");
     assert.deepEqual(mesh.endpoints(KEY), []);
     assert.deepEqual(mesh.affected.services.includes(KEY), true, "nobody serves it any more: its identities changed");
+  });
+});
+
+describe("rules", () => {
+  test("that wait for a host come into force with its ServiceEntry", () => {
+    const mesh = new RegistryMesh();
+    mesh.apply(`
+apiVersion: config.istio.io/v1alpha2
+kind: RouteRule
+metadata: {name: slow}
+spec:
+  destination: {service: api.example.com}
+  httpReqTimeout: {simpleTimeout: {timeout: 3s}}
+`);
+    assert.notEqual(mesh.affected.pending, undefined);
+    mesh.apply(entry(`{hosts: [api.example.com], resolution: DNS, ports: [${HTTP}]}`));
+    assert.deepEqual(
+      mesh.affected.activated?.map(({ rule }) => rule),
+      ["routerule/default/slow"],
+    );
+    assert.equal(mesh.service(KEY)?.routes[0]?.timeout?.timeoutMs, 3000);
   });
 });
