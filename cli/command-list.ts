@@ -1,4 +1,5 @@
 import type { CommandDefinition } from "./command.ts";
+import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
@@ -22,6 +23,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   GET,
   EXPLAIN,
   DELETE,
+  ANALYZE,
   TAP,
   TOP,
   STAT,
