@@ -7,6 +7,7 @@ import { DELETE } from "./commands/delete.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
+import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   EDGES,
   TELEMETRY,
   PROXY_STATUS,
+  PROXY_CONFIG,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,

@@ -251,15 +251,13 @@ export class Broadcaster {
   }
 
   #touched(revision: number, affected: Affected): TouchedKeyInput[] {
-    const touched = affected.services
-      .filter((key) => this.#served.has(key))
-      .map((key): TouchedKeyInput => ({ table: "service", key, revision }));
+    const touched: TouchedKeyInput[] = [];
     for (const [table, keys] of keysOf(affected)) {
-      if (table === "service") continue;
       for (const key of keys) {
+        const isWritten = table === "service" ? this.#served.has(key) : this.#written.has(`${table} ${key}`);
         // A value that the resource did not change keeps the revision that it had.
-        const contains = this.#options.compiler.revisionOf(table, key) >= revision;
-        if (contains && this.#written.has(`${table} ${key}`)) touched.push({ table, key, revision });
+        if (isWritten && this.#options.compiler.revisionOf(table, key) >= revision)
+          touched.push({ table, key, revision });
       }
     }
     return touched;

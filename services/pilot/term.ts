@@ -82,7 +82,7 @@ export class Term {
       gateway: this.#own("gateway", () => this.#lost()),
       workload: this.#own("workload", () => this.#lost()),
     };
-    this.compiler = new Compiler(registry);
+    this.compiler = new Compiler(registry, { findRevision: (rule, revision) => this.#findRevision(rule, revision) });
     this.#shards = new EndpointShards({
       clock,
       log,
@@ -256,6 +256,21 @@ export class Term {
     if (definition === undefined || definition.class !== "traffic") return NOTHING;
     const parsed: ParsedResource = { resource, definition, parsed: specOf(definition, resource) };
     return this.compiler.put(parsed);
+  }
+
+  /** An earlier revision, as far as the history reaches. */
+  #findRevision(rule: string, revision: number): ParsedResource | undefined {
+    const [kind = "", namespace = "", name = ""] = rule.split("/");
+    const { store, kinds, log } = this.#options;
+    const found = store.history({ kind, namespace, name }).find((version) => versionNumber(version) === revision);
+    const definition = found && kinds.get(found.kind);
+    if (found === undefined || definition === undefined || isTombstone(found)) return undefined;
+    try {
+      return { resource: found, definition, parsed: specOf(definition, found) };
+    } catch (error) {
+      log.warn({ rule, revision, reason: errorMessage(error) }, "an earlier revision is not valid any more");
+      return undefined;
+    }
   }
 
   #registryChanged({ service, shape, instances }: RegistryChange): void {

@@ -99,6 +99,7 @@ describe("route rules", () => {
         rule: "default",
         destinations: [{ destination: { namespace: "default", service: "reviews" }, weight: 100 }],
         timeout: { timeoutMs: 15_000 },
+        websocketUpgrade: true,
       },
     ]);
   });

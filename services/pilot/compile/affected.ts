@@ -21,6 +21,10 @@ export interface Affected {
   readonly workloads: readonly string[];
   /** Why the resource that was put waits; undefined when it is in force. */
   readonly pending?: string;
+  /** Names of Gateway resources, `<namespace>/<name>`: what is bound to them has changed. */
+  readonly boundGateways?: readonly string[];
+  /** Keys in table `service` of hosts that only VirtualServices name: which do may have changed. */
+  readonly ownHosts?: readonly string[];
   /** Resources that came into force by the change; what they affect is part of this too. */
   readonly activated?: readonly Activated[];
   readonly endpoints?: readonly ChangedInstances[];
@@ -38,6 +42,8 @@ export function merged(...all: readonly Affected[]): Affected {
   const [only] = all;
   if (all.length === 1 && only !== undefined) return only;
   const union = (part: (item: Affected) => readonly string[]) => [...new Set(all.flatMap(part))];
+  const boundGateways = union((item) => item.boundGateways ?? []);
+  const ownHosts = union((item) => item.ownHosts ?? []);
   const activated = all.flatMap((item) => item.activated ?? []);
   const endpoints = all.flatMap((item) => item.endpoints ?? []);
   const pending = all.find((item) => item.pending !== undefined)?.pending;
@@ -46,6 +52,8 @@ export function merged(...all: readonly Affected[]): Affected {
     gateways: union((item) => item.gateways),
     hosts: union((item) => item.hosts),
     workloads: union((item) => item.workloads),
+    ...(boundGateways.length > 0 && { boundGateways }),
+    ...(ownHosts.length > 0 && { ownHosts }),
     ...(pending !== undefined && { pending }),
     ...(activated.length > 0 && { activated }),
     ...(endpoints.length > 0 && { endpoints }),

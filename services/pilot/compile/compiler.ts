@@ -1,26 +1,30 @@
-import { formatKey, keyOf, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
-import {
-  type Destination,
-  type EndpointInput,
-  type Input,
-  type ServiceConfig,
-  tableKey,
-} from "../../../shared/wire/index.ts";
+import { formatKey, keyOf, type MeshConfigSpec, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
+import { type EndpointInput, GatewayConfig, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
 import { type Concern, kindOfRule } from "./concern.ts";
 import { DestinationPolicies } from "./destination-policies.ts";
+import { DestinationRuleConcern } from "./destination-rule-concern.ts";
+import { DestinationRules } from "./destination-rules.ts";
 import { Entries } from "./entries.ts";
 import type { RegisteredWorkload } from "./entry-endpoints.ts";
+import type { BoundRoutes } from "./gateway-routes.ts";
 import { Gateways } from "./gateways.ts";
-import { HostTables } from "./host-tables.ts";
+import { type HostOffer, HostTables } from "./host-tables.ts";
 import { IngressRules } from "./ingress-rules.ts";
+import type { MeshDefaults } from "./mesh-defaults.ts";
 import { MeshServices } from "./mesh-services.ts";
 import { withOrigination } from "./origination.ts";
+import { Revisions } from "./revisions.ts";
 import { RouteRules } from "./route-rules.ts";
 import { ServiceEntries } from "./service-entries.ts";
-import { type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
-import { defaultRoute } from "./translation.ts";
+import { compilePolicies } from "./service-policies.ts";
+import { ServiceRouteCompiler } from "./service-routes.ts";
+import { hostOfKey, type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
+import { SubsetMemory } from "./subset-memory.ts";
+import type { OwnHost } from "./virtual-service-index.ts";
+import { RouteBuilder } from "./virtual-service-routes.ts";
+import { type FindRevision, VirtualServices } from "./virtual-services.ts";
 import { WorkloadSettings } from "./workload-settings.ts";
 
 /**
@@ -39,38 +43,82 @@ export type ServiceBody = Omit<Input<typeof ServiceConfig>, "requires"> & {
   readonly targets: readonly string[];
 };
 
+export interface CompilerOptions {
+  /** Finds an earlier revision of a resource; default: none is kept. */
+  readonly findRevision?: FindRevision;
+}
+
 export class Compiler {
   readonly services: ServiceCatalog;
+  readonly virtualServices: VirtualServices;
+  readonly destinationRules: DestinationRuleConcern;
+  readonly #mesh: MeshDefaults = { spec: undefined };
   readonly #tables: CompiledTables;
   readonly #known: MeshServices;
   readonly #routeRules: RouteRules;
-  readonly #policies = new DestinationPolicies();
+  readonly #policies: DestinationPolicies;
   readonly #ingress: IngressRules;
   readonly #entries: Entries;
+  readonly #gateways: Gateways;
+  readonly #hosts: HostTables;
+  readonly #routes: ServiceRouteCompiler;
+  readonly #builder: RouteBuilder;
   readonly #concerns = new Map<string, Concern[]>();
-  /** The newest revision that touched a service, by key. */
-  readonly #revisions = new Map<string, number>();
+  readonly #revisions = new Revisions();
 
-  constructor(registry: RegisteredServices) {
+  constructor(registry: RegisteredServices, { findRevision = () => undefined }: CompilerOptions = {}) {
     const hosts = new HostTables(() => registry.namespaces());
     const configured = new ServiceEntries((namespace) => registeredIn(registry, namespace));
+    const memory = new SubsetMemory();
+    const rules = new DestinationRules();
+    const mesh = this.#mesh;
+    this.#hosts = hosts;
     this.#known = new MeshServices(registry, configured, hosts);
-    this.services = new ServiceCatalog(this.#known);
-    this.#routeRules = new RouteRules(this.services);
-    this.#ingress = new IngressRules(this.services);
+    const services = new ServiceCatalog(this.#known);
+    this.services = services;
+    this.virtualServices = new VirtualServices({
+      services,
+      rules,
+      memory,
+      findRevision,
+      defaultExportTo: () => mesh.spec?.defaultVirtualServiceExportTo,
+    });
+    const { inForce } = this.virtualServices;
+    // Last: whoever else knows a host knows more of it.
+    services.add(inForce.source);
+    this.#routeRules = new RouteRules(services);
+    this.#policies = new DestinationPolicies(services);
+    this.#ingress = new IngressRules(services);
+    this.destinationRules = new DestinationRuleConcern({
+      services,
+      rules,
+      mesh,
+      virtualServices: this.virtualServices,
+      routeRules: this.#routeRules,
+    });
+    this.#builder = new RouteBuilder({ services, rules, memory, mesh, inForce });
+    const { routeRules, builder } = { routeRules: this.#routeRules, builder: this.#builder };
+    this.#routes = new ServiceRouteCompiler({ services, rules, routeRules, inForce, builder });
     this.#entries = new Entries(configured, hosts, (key, shape) => this.#serviceAffects(key, shape));
-    const settings = new WorkloadSettings((mesh) =>
-      this.#entries.setDefaultExportTo(mesh?.defaultServiceExportTo ?? ["*"]),
-    );
-    const gateways = new Gateways(() => []);
-    const concerns = [this.#routeRules, this.#policies, this.#ingress, this.#entries, gateways, settings];
+    const settings = new WorkloadSettings((spec) => this.#meshChanged(spec));
+    this.#gateways = new Gateways((gateway) => this.#boundTo(gateway));
+    const concerns = [
+      this.#routeRules,
+      this.#policies,
+      this.#ingress,
+      this.virtualServices,
+      this.destinationRules,
+      this.#entries,
+      this.#gateways,
+      settings,
+    ];
     for (const concern of concerns) this.#join(concern);
     this.#tables = new CompiledTables({
       registry,
       services: this.services,
       entries: this.#entries,
       hosts,
-      gateways,
+      gateways: this.#gateways,
       ingress: this.#ingress,
       settings,
     });
@@ -78,17 +126,14 @@ export class Compiler {
 
   /** Takes over what an earlier leader compiled. */
   restoreService(key: string, config: ServiceConfig): void {
-    this.#raise(key, config.revision);
-    for (const route of config.routes) {
-      // The default route is made anew, not remembered.
-      if (!route.rule.includes("/")) continue;
-      const targets = [...route.destinations, ...route.mirrors].map((item) => targetKey(item.destination));
-      this.#routeRules.restore(route.rule, key, [...new Set(targets)].sort(), route);
-    }
+    this.#revisions.restore(key, serviceShape(config), config.revision);
+    this.#routeRules.restoreService(key, config.routes);
+    this.virtualServices.restored.restoreService(key, config);
   }
 
   /** The same for a value of another table. */
   restore(table: CompiledTableName, key: string, value: Uint8Array): Restored {
+    if (table === "gateway") this.virtualServices.restored.restoreGateway(GatewayConfig.decode(value));
     return this.#tables.restore(table, key, value);
   }
 
@@ -118,26 +163,44 @@ export class Compiler {
     const service = this.services.service(key);
     if (service === undefined) return undefined;
     const { namespace, name, host } = service;
-    const rules = this.#routeRules.rulesFor(key);
-    return {
+    const { routes, views, targets, revision } = this.#routes.compile(service);
+    const policies = compilePolicies(
+      service,
+      this.destinationRules.rules,
+      this.#policies.policiesFor(host),
+      this.#mesh,
+    );
+    const body = {
       namespace,
       name,
       host,
       ports: service.ports.map(({ number, protocol }) => ({ number, protocol })),
       serviceAccounts: [...service.principals],
       endpointShards: hasEndpoints(service) ? shards : 0,
-      routes: [...rules.map((rule) => rule.route), defaultRoute(namespace, name)],
-      policies: withOrigination(this.#policies.policiesOf(key), service),
-      revision: this.#revisionOf(key),
+      routes: [...routes],
+      ...(views.length > 0 && { views: [...views] }),
+      policies: withOrigination(policies, service),
       ...(service.passthrough && { passthrough: true }),
-      targets: this.targetsOf(key),
+    };
+    const ofPolicies = Math.max(this.#policies.revisionFor(host), this.destinationRules.revisionFor(service));
+    this.#revisions.touch(key, Math.max(revision, ofPolicies));
+    return {
+      ...body,
+      revision: this.#revisions.settle(key, serviceShape(body)),
+      targets: [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort(),
     };
   }
 
-  /** Keys in table `service` of all that a service sends to, as far as they are known. */
-  targetsOf(key: string): string[] {
-    const targets = this.#routeRules.rulesFor(key).flatMap((rule) => rule.targets);
-    return [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort();
+  /** Keys in table `service` of all that a service may send to, whoever calls it. */
+  targetsOf(key: string): Iterable<string> {
+    const service = this.services.service(key);
+    return service === undefined ? [] : this.#routes.possibleTargets(service);
+  }
+
+  /** What VirtualServices in force say that has no effect, and why. */
+  notes(rule: string): readonly string[] {
+    const active = this.virtualServices.inForce.get(rule);
+    return active === undefined || active.frozen ? [] : this.#builder.expansion(active).notes;
   }
 
   /** The instances of a service, sorted. */
@@ -162,8 +225,8 @@ export class Compiler {
   }
 
   /** The newest revision that a value of a table contains, as it was compiled last. */
-  revisionOf(table: CompiledTableName, key: string): number {
-    return this.#tables.revisionOf(table, key);
+  revisionOf(table: CompiledTableName | "service", key: string): number {
+    return table === "service" ? this.#revisions.current(key) : this.#tables.revisionOf(table, key);
   }
 
   /** All keys of all tables. */
@@ -183,41 +246,90 @@ export class Compiler {
 
   /** Why the newest revision of a resource is not in force; undefined when it is. */
   pendingReason(rule: string): string | undefined {
-    return this.#routeRules.pendingReason(rule) ?? this.#entries.pendingReason(rule);
+    return (
+      this.#routeRules.pendingReason(rule) ??
+      this.virtualServices.pendingReason(rule) ??
+      this.#entries.pendingReason(rule)
+    );
   }
 
   /** Why a resource would wait if it was put now. */
   wouldWait(resource: ParsedResource): string | undefined {
     return (
-      this.#routeRules.wouldWait(resource) ?? this.#entries.wouldWait(formatKey(keyOf(resource.resource)), resource)
+      this.#routeRules.wouldWait(resource) ??
+      this.virtualServices.wouldWait(resource) ??
+      this.#entries.wouldWait(formatKey(keyOf(resource.resource)), resource)
     );
   }
 
   get pendingCount(): number {
-    return this.#routeRules.pendingCount + this.#entries.pendingCount;
+    return this.#routeRules.pendingCount + this.virtualServices.pendingCount + this.#entries.pendingCount;
   }
 
   /** Names of all resources that are in force, those included that only an earlier leader knew. */
   activeRules(): string[] {
-    return this.#routeRules.activeRules();
+    return [...this.#routeRules.activeRules(), ...this.virtualServices.activeRules()];
   }
 
-  /** A service is gone. The revision of what is still in force for it counts again when it comes back. */
+  /** A service is gone. */
   forget(service: string): void {
-    if (this.#routeRules.rulesFor(service).length > 0 || this.#policies.revisionOf(service) > 0) return;
-    this.#revisions.delete(service);
+    this.#revisions.forget(service);
   }
 
   /** What a change of a service affects, itself included. */
   #serviceAffects(key: string, shape: boolean): Affected {
-    const routeRules = this.#routeRules.serviceChanged(key);
-    if (!shape) return routeRules;
+    const host = hostOfKey(key, this.services);
+    const routes = merged(this.#routeRules.hostChanged(host), this.virtualServices.hostChanged(host, shape));
+    if (!shape) return routes;
+    const services = [key, ...this.#routeRules.dependents(key)];
     return merged(
-      affected({ services: [key, ...this.#routeRules.dependents(key)] }),
-      this.#ingress.serviceChanged(key),
+      affected({ services, hosts: this.#offer(key) }),
+      this.#ingress.hostChanged(host),
       this.#tables.targetChanged(key),
-      routeRules,
+      routes,
     );
+  }
+
+  /** Tells callers of a host that only VirtualServices name; returns keys in table `hosts`. */
+  #offer(key: string): string[] {
+    // Whoever else knows it has told of it.
+    if (this.#known.has(key)) return [];
+    const own = this.virtualServices.inForce.ownHost(key);
+    return this.#hosts.set(key, own && offerOf(own)).map((namespace) => tableKey(namespace));
+  }
+
+  /** The mesh says other things: whatever leaves them open is compiled anew. */
+  #meshChanged(spec: MeshConfigSpec | undefined): Affected {
+    this.#mesh.spec = spec;
+    this.destinationRules.defaultsChanged();
+    return merged(
+      this.#entries.setDefaultExportTo(spec?.defaultServiceExportTo ?? ["*"]),
+      this.virtualServices.defaultsChanged(),
+      affected({ services: [...this.services.services()].map(({ key }) => key) }),
+    );
+  }
+
+  /** What Gateways ask of the VirtualServices that are bound to them. */
+  *#boundTo(gateway: string): Generator<BoundRoutes> {
+    for (const active of this.virtualServices.inForce.boundTo(gateway)) {
+      const { rule, created, revision, namespace, exportTo, spec } = active;
+      const hosts = spec.hosts.map(({ host }) => host);
+      const routesFor = (name: string, callers: string) => {
+        const routes = this.#builder.routes(active, { gateway: name, namespace: callers, service: undefined });
+        return this.#routes.withHashPolicies(routes, callers);
+      };
+      yield { rule, created, revision, namespace, hosts, exportTo, routesFor };
+    }
+  }
+
+  /** What follows from what is affected: gateways that VirtualServices are bound to, hosts that only they name. */
+  #spread(result: Affected): Affected {
+    const { boundGateways = [], ownHosts = [], ...rest } = result;
+    if (boundGateways.length === 0 && ownHosts.length === 0) return result;
+    const hosts = [...new Set(ownHosts.flatMap((key) => this.#offer(key)))];
+    const gateways = this.#gateways.routesChanged(boundGateways);
+    const activated = result.activated?.map((item) => ({ ...item, affected: this.#spread(item.affected) }));
+    return merged(rest, gateways, affected({ hosts, ...(activated && { activated }) }));
   }
 
   #join(concern: Concern): void {
@@ -229,23 +341,21 @@ export class Compiler {
   }
 
   #noted(result: Affected, revision: number): Affected {
-    this.#raiseAll(result, revision);
-    for (const item of result.activated ?? []) this.#raiseAll(item.affected, item.revision);
-    return result;
+    const whole = this.#spread(result);
+    this.#touchAll(whole, revision);
+    for (const item of whole.activated ?? []) this.#touchAll(item.affected, item.revision);
+    return whole;
   }
 
-  #raiseAll(all: Affected, revision: number): void {
-    for (const key of all.services) this.#raise(key, revision);
+  #touchAll(all: Affected, revision: number): void {
+    for (const key of all.services) this.#revisions.touch(key, revision);
     this.#tables.touch(all, revision);
   }
+}
 
-  #raise(key: string, revision: number): void {
-    if (revision > this.#revisionOf(key)) this.#revisions.set(key, revision);
-  }
-
-  #revisionOf(key: string): number {
-    return this.#revisions.get(key) ?? 0;
-  }
+/** All that a value says to those who follow it, beside its revision and what it requires. */
+function serviceShape(config: Input<typeof ServiceConfig>): string {
+  return Buffer.from(ServiceConfig.encode({ ...config, revision: 0, requires: [] })).toString("base64");
 }
 
 function* registeredIn(registry: RegisteredServices, namespace: string): Generator<RegisteredWorkload> {
@@ -258,6 +368,10 @@ function hasEndpoints({ bodiless, passthrough }: KnownService): boolean {
   return bodiless !== true && passthrough !== true;
 }
 
-function targetKey(destination: Destination | null | undefined): string {
-  return tableKey(destination?.namespace ?? "", destination?.service ?? "");
+/** Undefined for a cluster name: callers find its service by the name itself. */
+function offerOf({ namespace, name, host, namedBy }: OwnHost): HostOffer | undefined {
+  const [first] = namedBy;
+  if (first === undefined || name !== host) return undefined;
+  const exportTo = [...new Set(namedBy.flatMap((active) => active.exportTo))];
+  return { rule: first.rule, created: first.created, pattern: host, namespace, name, exportTo, isRouteOnly: true };
 }

@@ -2,66 +2,68 @@ import { DESTINATION_POLICY, isKind, type ParsedResource } from "../../../shared
 import type { TrafficPolicyInput } from "../../../shared/wire/index.ts";
 import { type Affected, affected, NOTHING } from "./affected.ts";
 import type { Concern } from "./concern.ts";
-import { serviceKeyOf, toPolicy } from "./translation.ts";
+import { meantHosts, type ServiceCatalog } from "./services.ts";
+import { StringIndex } from "./string-index.ts";
+import { toPolicy } from "./translation.ts";
 
 interface Entry {
-  readonly destination: string;
+  readonly hosts: readonly string[];
   readonly revision: number;
   readonly policy: TrafficPolicyInput;
 }
 
-/** DestinationPolicies of the older dialect, by the service that they are about. */
+/** DestinationPolicies of the older dialect, by the host of the service that they are about. */
 export class DestinationPolicies implements Concern {
   readonly kinds = ["destinationpolicy"];
+  readonly #services: ServiceCatalog;
   readonly #entries = new Map<string, Entry>();
-  readonly #byService = new Map<string, Map<string, Entry>>();
+  readonly #byHost = new StringIndex();
+
+  constructor(services: ServiceCatalog) {
+    this.#services = services;
+  }
 
   put(rule: string, revision: number, resource: ParsedResource): Affected {
     if (!isKind(resource, DESTINATION_POLICY)) return NOTHING;
     const before = this.#take(rule);
-    const destination = serviceKeyOf(resource.parsed.destination);
-    if (destination !== undefined) {
-      const entry: Entry = { destination, revision, policy: toPolicy(rule, resource.parsed) };
-      this.#entries.set(rule, entry);
-      const entries = this.#byService.get(destination) ?? new Map<string, Entry>();
-      entries.set(rule, entry);
-      this.#byService.set(destination, entries);
-    }
-    return touching(before?.destination, destination);
+    const hosts = meantHosts(resource.parsed.destination);
+    this.#entries.set(rule, { hosts, revision, policy: toPolicy(rule, resource.parsed) });
+    for (const host of hosts) this.#byHost.add(host, rule);
+    return this.#touching(before, hosts);
   }
 
   remove(rule: string): Affected {
-    return touching(this.#take(rule)?.destination);
+    return this.#touching(this.#take(rule));
   }
 
   touchedBy(rule: string): Affected {
-    return touching(this.#entries.get(rule)?.destination);
+    return this.#touching(this.#entries.get(rule)?.hosts ?? []);
   }
 
-  /** In the order of their names. */
-  policiesOf(service: string): TrafficPolicyInput[] {
-    const entries = [...(this.#byService.get(service) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
-    return entries.map(([, { policy }]) => policy);
+  /** About the service of a host, in the order of their names. */
+  policiesFor(host: string): readonly TrafficPolicyInput[] {
+    return this.#of(host).map(({ policy }) => policy);
   }
 
-  /** The newest of those about a service; 0 when there are none. */
-  revisionOf(service: string): number {
-    let newest = 0;
-    for (const { revision } of this.#byService.get(service)?.values() ?? []) newest = Math.max(newest, revision);
-    return newest;
+  /** The newest of them; 0 when there are none. */
+  revisionFor(host: string): number {
+    return this.#of(host).reduce((newest, { revision }) => Math.max(newest, revision), 0);
   }
 
-  #take(rule: string): Entry | undefined {
-    const entry = this.#entries.get(rule);
-    if (entry === undefined) return undefined;
+  #of(host: string): Entry[] {
+    return [...this.#byHost.get(host)].sort().flatMap((rule) => this.#entries.get(rule) ?? []);
+  }
+
+  /** Returns the hosts that it was for. */
+  #take(rule: string): readonly string[] {
+    const hosts = this.#entries.get(rule)?.hosts ?? [];
     this.#entries.delete(rule);
-    const entries = this.#byService.get(entry.destination);
-    entries?.delete(rule);
-    if (entries?.size === 0) this.#byService.delete(entry.destination);
-    return entry;
+    for (const host of hosts) this.#byHost.remove(host, rule);
+    return hosts;
   }
-}
 
-function touching(...services: readonly (string | undefined)[]): Affected {
-  return affected({ services: [...new Set(services.filter((service) => service !== undefined))] });
+  #touching(...hosts: readonly (readonly string[])[]): Affected {
+    const keys = hosts.flat().flatMap((host) => this.#services.keysOf(host));
+    return affected({ services: [...new Set(keys)] });
+  }
 }

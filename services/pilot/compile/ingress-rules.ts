@@ -8,9 +8,9 @@ import {
 import { type GatewayRouteInput, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, NOTHING } from "./affected.ts";
 import type { Concern } from "./concern.ts";
-import type { ServiceSource } from "./services.ts";
+import { meantHosts, type ServiceCatalog } from "./services.ts";
 import { StringIndex } from "./string-index.ts";
-import { serviceKeyOf, toGatewayRoute } from "./translation.ts";
+import { toGatewayRoute } from "./translation.ts";
 
 /** The gateway that ingress rules are for. */
 export const INGRESS_GATEWAY = { namespace: ROOT_NAMESPACE, name: "istio-ingress" } as const;
@@ -21,29 +21,27 @@ export const INGRESS_GATEWAY_KEY = tableKey(INGRESS_GATEWAY.namespace, INGRESS_G
 interface Entry {
   readonly rule: string;
   readonly revision: number;
-  readonly destination: string;
+  readonly namespace: string;
   readonly spec: IngressRuleSpec;
 }
 
 /** IngressRules of the older dialect: what the one gateway that they know lets in. */
 export class IngressRules implements Concern {
   readonly kinds = ["ingressrule"];
-  readonly #services: ServiceSource;
+  readonly #services: ServiceCatalog;
   readonly #entries = new Map<string, Entry>();
-  readonly #byService = new StringIndex();
+  readonly #byHost = new StringIndex();
 
-  constructor(services: ServiceSource) {
+  constructor(services: ServiceCatalog) {
     this.#services = services;
   }
 
   put(rule: string, revision: number, resource: ParsedResource): Affected {
     if (!isKind(resource, INGRESS_RULE)) return NOTHING;
     this.#take(rule);
-    const destination = serviceKeyOf(resource.parsed.destination);
-    if (destination !== undefined) {
-      this.#entries.set(rule, { rule, revision, destination, spec: resource.parsed });
-      this.#byService.add(destination, rule);
-    }
+    const { namespace } = resource.resource.metadata;
+    this.#entries.set(rule, { rule, revision, namespace, spec: resource.parsed });
+    for (const host of meantHosts(resource.parsed.destination)) this.#byHost.add(host, rule);
     return affected({ gateways: [INGRESS_GATEWAY_KEY] });
   }
 
@@ -55,19 +53,20 @@ export class IngressRules implements Concern {
     return this.#entries.has(rule) ? affected({ gateways: [INGRESS_GATEWAY_KEY] }) : NOTHING;
   }
 
-  /** A service came, went or changed its ports. */
-  serviceChanged(key: string): Affected {
-    return this.#byService.has(key) ? affected({ gateways: [INGRESS_GATEWAY_KEY] }) : NOTHING;
+  /** The service of a host came, went or changed its ports. */
+  hostChanged(host: string): Affected {
+    return this.#byHost.has(host) ? affected({ gateways: [INGRESS_GATEWAY_KEY] }) : NOTHING;
   }
 
   /** Of all rules whose destination is known, in the order in which they are tried. */
   routes(): { readonly target: string; readonly route: GatewayRouteInput }[] {
     const found: { entry: Entry; target: string; route: GatewayRouteInput }[] = [];
     for (const entry of this.#entries.values()) {
-      const service = this.#services.service(entry.destination);
-      if (service === undefined) continue;
-      const route = toGatewayRoute(entry.rule, entry.revision, entry.spec, service.ports);
-      if (route !== undefined) found.push({ entry, target: entry.destination, route });
+      const target = this.#services.resolve(entry.spec.destination, entry.namespace);
+      const service = target === undefined ? undefined : this.#services.service(target);
+      if (target === undefined || service === undefined) continue;
+      const route = toGatewayRoute(entry.rule, entry.revision, entry.spec, service);
+      if (route !== undefined) found.push({ entry, target, route });
     }
     return found.sort((a, b) => compare(a.entry, b.entry));
   }
@@ -76,7 +75,7 @@ export class IngressRules implements Concern {
     const entry = this.#entries.get(rule);
     if (entry === undefined) return false;
     this.#entries.delete(rule);
-    this.#byService.remove(entry.destination, rule);
+    for (const host of meantHosts(entry.spec.destination)) this.#byHost.remove(host, rule);
     return true;
   }
 }

@@ -1,24 +1,22 @@
 import {
   isKind,
+  type Labels,
   type ParsedResource,
   ROUTE_RULE,
   type RouteRuleSpec,
   type ServiceRef,
 } from "../../../shared/model/index.ts";
-import type { RouteInput } from "../../../shared/wire/index.ts";
+import { type Route, type RouteInput, tableKey } from "../../../shared/wire/index.ts";
 import { type Activated, type Affected, affected, NOTHING } from "./affected.ts";
 import type { Concern } from "./concern.ts";
-import type { ServiceSource } from "./services.ts";
+import { placeOf, targetKeys } from "./places.ts";
+import { meantHosts, type ServiceCatalog } from "./services.ts";
 import { StringIndex } from "./string-index.ts";
-import { serviceKeyOf, targetsOf, toRoute } from "./translation.ts";
+import { targetsOf, toRoute } from "./translation.ts";
+import { type Missing, MissingParts, Waiting } from "./waiting.ts";
 
 /**
- * Which revision of each route rule is in force.
- *
- * A rule that names a service or a version that nobody has registered would send requests nowhere. Refusing it would
- * force an order on people ("first deploy, then apply") that nobody keeps. So it is accepted and waits: until
- * all that it names exists, the revision in force before stays in force. Once in force it stays, even when
- * instances vanish: a version that scales to zero must not silently hand its traffic to another.
+ * RouteRules of the older dialect, and which revision of each is in force.
  *
  * What is in force is kept as the compiled route. A new leader reads it back from table `service`, so a change of
  * leader neither forgets a waiting rule's predecessor nor asks again whether an active one may be active.
@@ -35,38 +33,50 @@ export interface ActiveRule {
   readonly route: RouteInput;
 }
 
-interface WaitingRule {
+interface GivenRule {
   readonly rule: string;
   readonly revision: number;
+  readonly namespace: string;
   readonly spec: RouteRuleSpec;
-  readonly awaits: readonly string[];
-  readonly reason: string;
 }
 
 export class RouteRules implements Concern {
   readonly kinds = ["routerule"];
-  readonly #known: ServiceSource;
+  readonly #services: ServiceCatalog;
   readonly #active = new Map<string, ActiveRule>();
-  readonly #waiting = new Map<string, WaitingRule>();
+  readonly #waiting = new Waiting<GivenRule>();
   readonly #byDestination = new Map<string, Map<string, ActiveRule>>();
   readonly #byTarget = new StringIndex();
-  readonly #awaiting = new StringIndex();
 
-  constructor(known: ServiceSource) {
-    this.#known = known;
+  constructor(services: ServiceCatalog) {
+    this.#services = services;
   }
 
-  /** Takes over a route that an earlier leader put in force. */
-  restore(rule: string, destination: string, targets: readonly string[], route: RouteInput): void {
-    this.#activate({ rule, revision: route.revision ?? 0, precedence: 0, destination, targets, route });
+  /** Takes over the routes of a service that an earlier leader put in force. */
+  restoreService(key: string, routes: readonly Route[]): void {
+    for (const route of routes) {
+      if (!route.rule.startsWith("routerule/")) continue;
+      const { rule, revision } = route;
+      // What the destinations' rules add is added anew.
+      const bare = { ...route, hashPolicies: [] };
+      this.#activate({
+        rule,
+        revision,
+        precedence: 0,
+        destination: key,
+        targets: sorted(targetKeys(route)),
+        route: bare,
+      });
+    }
   }
 
   put(rule: string, revision: number, resource: ParsedResource): Affected {
-    return isKind(resource, ROUTE_RULE) ? this.#put(rule, revision, resource.parsed) : NOTHING;
+    if (!isKind(resource, ROUTE_RULE)) return NOTHING;
+    return this.#put({ rule, revision, namespace: resource.resource.metadata.namespace, spec: resource.parsed });
   }
 
   remove(rule: string): Affected {
-    this.#stopWaiting(rule);
+    this.#waiting.delete(rule);
     const active = this.#active.get(rule);
     if (active === undefined) return NOTHING;
     this.#deactivate(active);
@@ -78,18 +88,17 @@ export class RouteRules implements Concern {
     return destination === undefined ? NOTHING : affected({ services: [destination] });
   }
 
-  /** Why a resource would wait if it was put now; undefined when it would not. */
+  /** Why a resource would wait if it was put now; undefined when it would not, or is of another kind. */
   wouldWait(resource: ParsedResource): string | undefined {
-    return isKind(resource, ROUTE_RULE) ? missingFor(resource.parsed, this.#known)?.reason : undefined;
+    if (!isKind(resource, ROUTE_RULE)) return undefined;
+    return this.#missing(resource.parsed, resource.resource.metadata.namespace)?.reason;
   }
 
-  /** Something about a service changed: rules that waited for it may come into force. */
-  serviceChanged(service: string): Affected {
+  /** Something about a service of this host changed: rules that waited for it may come into force. */
+  hostChanged(host: string): Affected {
     const activated: Activated[] = [];
-    for (const rule of [...this.#awaiting.get(service)]) {
-      const waiting = this.#waiting.get(rule);
-      if (waiting === undefined) continue;
-      const result = this.#put(rule, waiting.revision, waiting.spec);
+    for (const [rule, waiting] of this.#waiting.for(host)) {
+      const result = this.#put(waiting);
       if (result.pending === undefined) activated.push({ rule, revision: waiting.revision, affected: result });
     }
     if (activated.length === 0) return NOTHING;
@@ -114,7 +123,7 @@ export class RouteRules implements Concern {
 
   /** Why a rule's newest revision is not in force; undefined when it is. */
   pendingReason(rule: string): string | undefined {
-    return this.#waiting.get(rule)?.reason;
+    return this.#waiting.reason(rule);
   }
 
   get pendingCount(): number {
@@ -126,25 +135,55 @@ export class RouteRules implements Concern {
     return [...this.#active.keys()];
   }
 
-  #put(rule: string, revision: number, spec: RouteRuleSpec): Affected {
-    this.#stopWaiting(rule);
-    const missing = this.#active.get(rule)?.revision === revision ? undefined : missingFor(spec, this.#known);
-    if (missing === undefined) return affected({ services: this.#enforce(rule, revision, spec) });
-    this.#waiting.set(rule, { rule, revision, spec, ...missing });
-    for (const service of missing.awaits) this.#awaiting.add(service, rule);
+  #put(given: GivenRule): Affected {
+    const { rule, revision, namespace, spec } = given;
     const active = this.#active.get(rule);
+    const missing = active?.revision === revision ? undefined : this.#missing(spec, namespace);
+    if (missing === undefined) {
+      this.#waiting.delete(rule);
+      return affected({ services: this.#enforce(given) });
+    }
+    this.#waiting.set(rule, given, missing);
+    // A restored route does not tell its precedence.
     if (active !== undefined) this.#activate({ ...active, precedence: spec.precedence });
     return affected({ pending: missing.reason });
   }
 
-  #enforce(rule: string, revision: number, spec: RouteRuleSpec): string[] {
+  #enforce({ rule, revision, namespace, spec }: GivenRule): string[] {
     const before = this.#active.get(rule);
-    const destination = serviceKeyOf(spec.destination);
-    if (destination === undefined) return [];
-    const targets = [...new Set(targetsOf(spec).map((target) => serviceKeyOf(target) ?? ""))].sort();
-    const route = toRoute(rule, revision, spec);
+    const destination = this.#keyOf(spec.destination, namespace);
+    const targets = sorted(targetsOf(spec).map((target) => this.#keyOf(target, namespace)));
+    const route = toRoute(rule, revision, spec, (ref) => placeOf(this.#keyOf(ref, namespace)));
     this.#activate({ rule, revision, precedence: spec.precedence, destination, targets, route });
     return [...new Set([...(before === undefined ? [] : [before.destination]), destination])];
+  }
+
+  /** Of a service that is known, or would have this key. */
+  #keyOf(ref: ServiceRef, namespace: string): string {
+    const { service, host } = ref;
+    const known = this.#services.resolve(ref, namespace);
+    return known ?? (service ? tableKey(service.namespace, service.service) : tableKey(namespace, host));
+  }
+
+  /** What a rule names that nobody has; undefined when all is there. */
+  #missing(spec: RouteRuleSpec, namespace: string): Missing | undefined {
+    const parts = new MissingParts();
+    const check = (ref: ServiceRef, labels: Labels): void => {
+      const key = this.#services.resolve(ref, namespace);
+      if (key === undefined) {
+        const isOutside = ref.service === undefined;
+        parts.add(
+          isOutside ? `nobody knows a service ${ref.host}` : `no instance of ${ref.host} has registered`,
+          ...meantHosts(ref),
+        );
+      } else if (!this.#services.carries(key, labels)) {
+        const wanted = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+        parts.add(`no instance of ${ref.host} has the labels ${wanted.sort().join(",")}`, ...meantHosts(ref));
+      }
+    };
+    check(spec.destination, {});
+    for (const target of targetsOf(spec)) check(target, target.labels);
+    return parts.result;
   }
 
   #activate(active: ActiveRule): void {
@@ -164,36 +203,8 @@ export class RouteRules implements Concern {
     if (rules?.size === 0) this.#byDestination.delete(active.destination);
     for (const target of active.targets) this.#byTarget.remove(target, active.rule);
   }
-
-  #stopWaiting(rule: string): void {
-    const waiting = this.#waiting.get(rule);
-    if (waiting === undefined) return;
-    this.#waiting.delete(rule);
-    for (const service of waiting.awaits) this.#awaiting.remove(service, rule);
-  }
 }
 
-/** What a rule names that nobody has registered; undefined when all is there. */
-export function missingFor(
-  spec: RouteRuleSpec,
-  known: ServiceSource,
-): { awaits: string[]; reason: string } | undefined {
-  const awaits = new Set<string>();
-  const reasons: string[] = [];
-  const check = (ref: ServiceRef, labels: Readonly<Record<string, string>>): void => {
-    const service = serviceKeyOf(ref);
-    if (service === undefined) {
-      reasons.push(`${ref.host} is not a service of the mesh`);
-    } else if (!known.has(service)) {
-      awaits.add(service);
-      reasons.push(`no instance of ${ref.host} has registered`);
-    } else if (!known.carries(service, labels)) {
-      awaits.add(service);
-      const wanted = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-      reasons.push(`no instance of ${ref.host} has the labels ${wanted.sort().join(",")}`);
-    }
-  };
-  check(spec.destination, {});
-  for (const target of targetsOf(spec)) check(target, target.labels);
-  return reasons.length === 0 ? undefined : { awaits: [...awaits], reason: [...new Set(reasons)].join("; ") };
+function sorted(keys: readonly string[]): string[] {
+  return [...new Set(keys)].sort();
 }

@@ -139,10 +139,19 @@ export class ServiceCatalog implements ServiceSource {
     return [...new Set(this.#sources.flatMap((source) => source.keysOf(host)))];
   }
 
-  /** The key of the service that a rule of this namespace means. */
+  /** The key of the service that a rule of this namespace sends to; undefined when there is none to send to. */
   resolve({ host, service }: NamedHost, namespace: string): string | undefined {
-    const key = service && tableKey(service.namespace, service.service);
-    return key !== undefined && this.has(key) ? key : this.byHost(host, namespace);
+    if (service !== undefined) {
+      const key = tableKey(service.namespace, service.service);
+      if (this.#hasBody(key)) return key;
+    }
+    const found = this.byHost(host, namespace);
+    return found !== undefined && this.#hasBody(found) ? found : undefined;
+  }
+
+  #hasBody(key: string): boolean {
+    const found = this.service(key);
+    return found !== undefined && found.bodiless !== true;
   }
 }
 

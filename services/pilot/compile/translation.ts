@@ -3,23 +3,23 @@ import type {
   CorsSpec,
   DestinationPolicySpec,
   IngressRuleSpec,
-  Labels,
   MatchSpec,
   RouteRuleSpec,
   ServiceRef,
 } from "../../../shared/model/index.ts";
-import {
-  type CorsPolicyInput,
-  type DestinationInput,
-  type GatewayRouteInput,
-  type HeaderMatchInput,
-  type RouteInput,
-  type RouteMatchInput,
-  type SourceSelectorInput,
-  type TrafficPolicyInput,
-  tableKey,
+import type {
+  CorsPolicyInput,
+  DestinationInput,
+  GatewayRouteInput,
+  HeaderMatchInput,
+  RouteInput,
+  RouteMatchInput,
+  SourceSelectorInput,
+  TrafficPolicyInput,
 } from "../../../shared/wire/index.ts";
 import type { RegisteredPort } from "../registry.ts";
+import { sortedLabels } from "./labels.ts";
+import type { KnownService } from "./services.ts";
 
 /** A request that no rule gives a timeout has this one, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 15_000;
@@ -27,15 +27,8 @@ export const DEFAULT_TIMEOUT_MS = 15_000;
 /** The rule name of the route that Pilot adds to every service. */
 export const DEFAULT_RULE = "default";
 
-/** Key in table `service`; undefined for a host outside of the mesh. */
-export function serviceKeyOf(ref: ServiceRef): string | undefined {
-  return ref.service === undefined ? undefined : tableKey(ref.service.namespace, ref.service.service);
-}
-
-/** Labels in a fixed order, so that equal labels give equal bytes. */
-export function sortedLabels(labels: Labels): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+/** Where a rule's services are: namespace and name in table `service`. */
+export type PlaceOf = (ref: ServiceRef) => { readonly namespace: string; readonly service: string };
 
 /** Everything that a rule sends to, copies included. */
 export function targetsOf(spec: RouteRuleSpec): readonly ServiceRef[] {
@@ -50,14 +43,15 @@ function destinationsOf(spec: RouteRuleSpec): readonly { destination: ServiceRef
 }
 
 /** One rule as one route. */
-export function toRoute(rule: string, revision: number, spec: RouteRuleSpec): RouteInput {
+export function toRoute(rule: string, revision: number, spec: RouteRuleSpec, placeOf: PlaceOf): RouteInput {
+  const place = (ref: ServiceRef): DestinationInput => ({ ...placeOf(ref), labels: sortedLabels(ref.labels) });
   const { timeout, retry, fault, redirect, rewrite, match, mirror, cors } = spec;
   return {
     rule,
     revision,
     ...(match && { match: toMatch(match) }),
     destinations: destinationsOf(spec).map(({ destination, weight }) => ({
-      destination: toDestination(destination),
+      destination: place(destination),
       weight,
     })),
     ...(redirect && { redirect: { uri: redirect.uri, authority: redirect.authority } }),
@@ -81,7 +75,7 @@ export function toRoute(rule: string, revision: number, spec: RouteRuleSpec): Ro
       },
     }),
     appendHeaders: spec.appendHeaders.map(({ name, value }) => ({ name, value })),
-    ...(mirror && { mirrors: [{ destination: toDestination(mirror), percent: 100 }] }),
+    ...(mirror && { mirrors: [{ destination: place(mirror), percent: 100 }] }),
     ...(cors && { cors: toCors(cors) }),
     ...(spec.websocketUpgrade && { websocketUpgrade: true }),
   };
@@ -93,6 +87,7 @@ export function defaultRoute(namespace: string, service: string): RouteInput {
     rule: DEFAULT_RULE,
     destinations: [{ destination: { namespace, service }, weight: 100 }],
     timeout: { timeoutMs: DEFAULT_TIMEOUT_MS },
+    websocketUpgrade: true,
   };
 }
 
@@ -135,15 +130,15 @@ export function toGatewayRoute(
   rule: string,
   revision: number,
   spec: IngressRuleSpec,
-  ports: readonly RegisteredPort[],
+  service: Pick<KnownService, "namespace" | "name" | "ports">,
 ): GatewayRouteInput | undefined {
-  const port = ingressPort(spec, ports);
+  const port = ingressPort(spec, service.ports);
   if (port === undefined) return undefined;
   return {
     rule,
     revision,
     ...(spec.match && { match: toMatch(spec.match) }),
-    destination: toDestination({ ...spec.destination, labels: {} }),
+    destination: { namespace: service.namespace, service: service.name },
     port,
     serverPort: spec.port || HTTP_PORT,
   };
@@ -178,10 +173,6 @@ function toMatch(match: MatchSpec): RouteMatchInput {
 }
 
 function toSource(ref: ServiceRef): SourceSelectorInput {
-  return { ...toDestination(ref) };
-}
-
-function toDestination(ref: ServiceRef): DestinationInput {
   return {
     namespace: ref.service?.namespace ?? "",
     service: ref.service?.service ?? ref.host,

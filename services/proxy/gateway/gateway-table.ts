@@ -34,7 +34,14 @@ export interface GatewayPort {
   revision: number;
 }
 
-const NO_CONFIG = { servers: [], revision: 0 };
+interface Compiled {
+  readonly config: GatewayConfig;
+  readonly routes: readonly GatewayRoute[];
+  /** All that the routes lead to, each with its only port when they were compiled (0: it has several). */
+  readonly entries: ReadonlyMap<ServiceEntry, number>;
+}
+
+const NO_CONFIG = GatewayConfig.decode(GatewayConfig.encode({}));
 
 /**
  * The servers and routes of this gateway. It follows the services that the routes of its ports name and no other: a Host
@@ -49,6 +56,9 @@ export class GatewayTable {
   /** Also those of routes that never came into force. */
   readonly #pinned = new Set<ServiceEntry>();
   #listening: (() => void)[] = [];
+  #inForce: Compiled | undefined;
+  /** Comes into force as soon as everything is here. */
+  #waiting: Compiled | undefined;
 
   constructor(options: GatewayTableOptions) {
     const { namespace, service } = options.self;
@@ -56,8 +66,8 @@ export class GatewayTable {
     this.#names = gatewayNames(namespace, service);
     this.#ports = options.ports.map((number) => ({ number, routes: undefined, revision: 0 }));
     this.#follow = options.tables.gateway.follow(tableKey(namespace, service));
-    this.#follow.onChange(() => this.#rebuild());
-    this.#rebuild();
+    this.#follow.onChange(() => this.#onConfig());
+    this.#onConfig();
   }
 
   /** It stays the same object, whatever becomes of its routes. */
@@ -65,71 +75,93 @@ export class GatewayTable {
     return this.#ports;
   }
 
-  #rebuild(): void {
-    for (const stop of this.#listening.splice(0)) stop();
-    const { value } = this.#follow;
+  #onConfig(): void {
+    this.#stopListening();
+    const { value, state } = this.#follow;
     if (value === undefined) {
-      if (this.#follow.state === "absent") this.#swap(NO_CONFIG, []);
+      if (state === "absent") this.#swap({ config: NO_CONFIG, routes: [], entries: new Map() });
       return;
     }
+    this.#orRefuse(() => {
+      const compiled = this.#compile(GatewayConfig.decode(value));
+      this.#waiting = compiled;
+      this.#listening = [...compiled.entries.keys()].map((entry) => entry.onChange(() => this.#onEntry(entry)));
+      this.#adopt(compiled);
+    });
+  }
+
+  /** Entries change with every instance that comes or goes: only what bears on the routes is looked at. */
+  #onEntry(entry: ServiceEntry): void {
+    const waiting = this.#waiting;
+    if (waiting !== undefined) this.#orRefuse(() => this.#adopt(waiting));
+    else if (onlyPort(entry) !== this.#inForce?.entries.get(entry)) this.#onConfig();
+  }
+
+  #adopt(compiled: Compiled): void {
+    const { config } = compiled;
+    const missing = this.#missing(config, [...compiled.entries.keys()]);
+    if (missing !== undefined) {
+      const reason = `waiting for ${missing}`;
+      if (this.#follow.applied.reason !== reason) this.#follow.setApplied({ ...this.#follow.applied, reason });
+      return;
+    }
+    const isCurrent = [...compiled.entries].every(([entry, port]) => onlyPort(entry) === port);
+    this.#swap(isCurrent ? compiled : this.#compile(config));
+    const { epoch, sequence } = this.#follow;
+    this.#follow.setApplied({ epoch, sequence, revision: config.revision });
+  }
+
+  #compile(config: GatewayConfig): Compiled {
+    const entries = new Map<ServiceEntry, number>();
+    const routes = compileGatewayRoutes(config, {
+      self: this.#options.self,
+      names: this.#names,
+      ports: this.#options.ports,
+      entry: (namespace, service) => {
+        const entry = this.#options.directory.pin(namespace, service);
+        this.#pinned.add(entry);
+        entries.set(entry, onlyPort(entry));
+        return entry;
+      },
+    });
+    return { config, routes, entries };
+  }
+
+  /** What cannot be carried out leaves the last in force. */
+  #orRefuse(act: () => void): void {
     try {
-      const config = GatewayConfig.decode(value);
-      const entries = new Set<ServiceEntry>();
-      const routes = compileGatewayRoutes(config, {
-        self: this.#options.self,
-        names: this.#names,
-        ports: this.#options.ports,
-        entry: (namespace, service) => this.#pin(namespace, service, entries),
-      });
-      const missing = this.#missing(config, entries);
-      if (missing === undefined) {
-        this.#swap(config, routes, entries);
-        const { epoch, sequence } = this.#follow;
-        this.#follow.setApplied({ epoch, sequence, revision: config.revision });
-        this.#listen(entries, [...entries].map(onlyPort).join());
-      } else {
-        this.#follow.setApplied({ ...this.#follow.applied, reason: `waiting for ${missing}` });
-        this.#listen(entries);
-      }
+      act();
     } catch (error) {
+      this.#stopListening();
       this.#follow.setApplied({ ...this.#follow.applied, reason: errorMessage(error) });
     }
   }
 
-  #missing({ requires }: GatewayConfig, entries: ReadonlySet<ServiceEntry>): string | undefined {
-    for (const { loaded, name, namespace } of entries) if (!loaded) return `service ${name}.${namespace}`;
+  #missing({ requires }: GatewayConfig, entries: readonly ServiceEntry[]): string | undefined {
+    const unknown = entries.find((entry) => !entry.loaded);
+    if (unknown !== undefined) return `service ${unknown.name}.${unknown.namespace}`;
     const { service: services, endpoints } = this.#options.tables;
-    return firstUnheld(requires, { services, endpoints }, new Set([...entries].map(({ follow }) => follow.key)));
+    return firstUnheld(requires, { services, endpoints }, new Set(entries.map(({ follow }) => follow.key)));
   }
 
-  /** `ports`: what routes took the services' only ports for; a change means nothing else. Undefined: anything does. */
-  #listen(entries: ReadonlySet<ServiceEntry>, ports?: string): void {
-    const onChange = (): void => {
-      if (ports === undefined || [...entries].map(onlyPort).join() !== ports) this.#rebuild();
-    };
-    this.#listening = [...entries].map((entry) => entry.onChange(onChange));
+  #stopListening(): void {
+    for (const stop of this.#listening.splice(0)) stop();
+    this.#waiting = undefined;
   }
 
-  #pin(namespace: string, service: string, entries: Set<ServiceEntry>): ServiceEntry {
-    const entry = this.#options.directory.pin(namespace, service);
-    this.#pinned.add(entry);
-    entries.add(entry);
-    return entry;
-  }
-
-  #swap(
-    { servers, revision }: Pick<GatewayConfig, "servers" | "revision">,
-    routes: readonly GatewayRoute[],
-    needed: ReadonlySet<ServiceEntry> = new Set(),
-  ): void {
+  #swap(compiled: Compiled): void {
+    const { routes, entries } = compiled;
+    const { servers, revision } = compiled.config;
     // All of them before any comes into force: a host that cannot be read throws.
     const made = this.#ports.map(({ number }) => routesOfPort(routes, servers, number));
     for (const [i, port] of this.#ports.entries()) {
       port.routes = made[i];
       port.revision = revision;
     }
+    this.#inForce = compiled;
+    this.#waiting = undefined;
     for (const entry of this.#pinned) {
-      if (needed.has(entry)) continue;
+      if (entries.has(entry)) continue;
       this.#pinned.delete(entry);
       this.#options.directory.unpin(entry);
     }
