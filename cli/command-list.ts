@@ -6,6 +6,7 @@ import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
+import { EXPLAIN_KIND } from "./commands/explain-kind.ts";
 import { GET } from "./commands/get.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
@@ -13,6 +14,7 @@ import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
 import { TOP } from "./commands/top.ts";
+import { VALIDATE } from "./commands/validate.ts";
 import { VERSION } from "./commands/version.ts";
 
 /** Every command. Help and docs/cli.md show them by group, and within a group in this order. */
@@ -20,7 +22,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   APPLY,
   CREATE,
   GET,
+  VALIDATE,
   EXPLAIN,
+  EXPLAIN_KIND,
   DELETE,
   TAP,
   TOP,
