@@ -26,6 +26,7 @@ export {
   type ServiceName,
   serviceHost,
 } from "./hosts.ts";
+export { descriptionOf, jsonSchemaOf, jsonSchemaOfAll } from "./json-schema.ts";
 export type { KindClass, KindDefinition, ParsedResource, SpecContext, SpecResult } from "./kind.ts";
 export { DESTINATION_POLICY } from "./kinds/destination-policy.ts";
 export { DESTINATION_RULE } from "./kinds/destination-rule.ts";
