@@ -157,6 +157,8 @@ export interface HttpCorsSpec {
   readonly exposeHeaders: readonly string[];
   readonly maxAgeMs: number | undefined;
   readonly allowCredentials: boolean | undefined;
+  /** Preflights from other origins are answered without leave; else they go on to the service. */
+  readonly ignoreUnmatchedPreflights: boolean;
 }
 
 export interface DestinationRuleSpec {

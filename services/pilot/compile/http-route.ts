@@ -125,6 +125,7 @@ function toCors(cors: HttpCorsSpec): CorsPolicyInput {
     exposeHeaders: [...cors.exposeHeaders],
     maxAgeMs: cors.maxAgeMs ?? 0,
     allowCredentials: cors.allowCredentials ?? false,
+    ...(cors.ignoreUnmatchedPreflights && { ignoreUnmatchedPreflights: true }),
   };
 }
 
