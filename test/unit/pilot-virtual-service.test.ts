@@ -258,6 +258,13 @@ const cases: { name: string; http: string; expected: Record<string, unknown>[] }
       },
     ],
   },
+  {
+    name: "a delay that varies",
+    http: `
+- fault: {delay: {exponentialDelay: 2s, percentage: {value: 1}}}
+  route: [{destination: {host: reviews}}]`,
+    expected: [{ ...always, fault: { delay: { percent: 1, exponentialDelayMs: 2000 } } }],
+  },
 ];
 
 function without(route: Record<string, unknown>, field: string): Record<string, unknown> {
