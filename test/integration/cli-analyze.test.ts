@@ -46,7 +46,7 @@ after(() => mesh.stop());
 test("the running mesh is judged with its services, proxies and certificates", async () => {
   const { found } = await eventually(async () => {
     const answer = await messages();
-    assert.deepEqual(codesAbout(answer.found, "waits"), ["LAT0101", "LAT0601"]);
+    assert.deepEqual(codesAbout(answer.found, "waits"), ["LAT0101", "LAT0115", "LAT0601"]);
     assert.deepEqual(codesAbout(answer.found, "good"), []);
     return answer;
   });
