@@ -1,5 +1,6 @@
 import type { CommandDefinition } from "./command.ts";
 import { APPLY } from "./commands/apply.ts";
+import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
@@ -7,6 +8,7 @@ import { DELETE } from "./commands/delete.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
+import { MIXC } from "./commands/mixc.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { STAT } from "./commands/stat.ts";
@@ -29,6 +31,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   TELEMETRY,
   PROXY_STATUS,
   PROXY_CONFIG,
+  AUTHZ,
+  MIXC,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,
