@@ -1,16 +1,21 @@
 import type { CommandDefinition } from "./command.ts";
+import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
+import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
 import { GET } from "./commands/get.ts";
+import { HISTORY } from "./commands/history.ts";
 import { MIXC } from "./commands/mixc.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
+import { REPLACE } from "./commands/replace.ts";
+import { ROLLBACK } from "./commands/rollback.ts";
 import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
@@ -21,9 +26,14 @@ import { VERSION } from "./commands/version.ts";
 export const COMMANDS: readonly CommandDefinition[] = [
   APPLY,
   CREATE,
+  REPLACE,
+  DIFF,
   GET,
   EXPLAIN,
   DELETE,
+  HISTORY,
+  ROLLBACK,
+  ANALYZE,
   TAP,
   TOP,
   STAT,

@@ -1,5 +1,6 @@
 import { isErrorCode, MeshError, WireError } from "../shared/base/index.ts";
 import type { Bus } from "../shared/bus/index.ts";
+import type { Resource } from "../shared/model/index.ts";
 import { joinPages, type ListedService, type PendingResource, type RegistryPage } from "../shared/wire/index.ts";
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -20,6 +21,12 @@ export async function listRegistry(bus: Bus, filter: RegistryFilter = {}): Promi
 export async function listPending(bus: Bus): Promise<readonly PendingResource[]> {
   const pages = await allPages(bus, bus.subjects.config("pending"), {});
   return pages.flatMap(({ items }) => items as readonly PendingResource[]);
+}
+
+/** All configuration, of every kind and namespace. */
+export async function listResources(bus: Bus): Promise<readonly Resource[]> {
+  const pages = await allPages(bus, bus.subjects.config("list"), {});
+  return pages.flatMap(({ items }) => items as readonly Resource[]);
 }
 
 interface Page {

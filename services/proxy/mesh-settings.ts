@@ -38,7 +38,8 @@ export function settingsInForce(
     scope: scopeOf(start, scope, before?.scope),
     accessLog: {
       file: accessLogFile ?? start.accessLog,
-      encoding: encodingOf(accessLogEncoding) ?? start.accessLogFormat,
+      // Who writes a format and says no more means text (Istio).
+      encoding: encodingOf(accessLogEncoding) ?? (accessLogFormat ? "text" : start.accessLogFormat),
       format: accessLogFormat ?? "",
     },
     accessLogFrom: isSet(accessLogFile, accessLogFormat, accessLogEncoding),

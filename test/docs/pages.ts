@@ -1,6 +1,7 @@
 import { RESPONSE_DETAILS, RESPONSE_FLAGS } from "../../services/proxy/stream/response-detail.ts";
 import { ERROR_CODES } from "../../shared/base/index.ts";
 import { ATTRIBUTES, VALUE_TYPES } from "../../shared/model/index.ts";
+import { renderAnalysisCodes } from "./analysis-codes.ts";
 import { renderCli } from "./cli-reference.ts";
 import { renderClientExamples } from "./client-examples.ts";
 import { allKinds, renderKind } from "./kinds-reference.ts";
@@ -10,6 +11,7 @@ import { renderSettings, SETTINGS } from "./settings-tables.ts";
 
 /** The made sections of each page below docs/. */
 export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
+  "analysis.md": renderAnalysisCodes(),
   "cli.md": renderCli(),
   "client.md": renderClientExamples(),
   "config.md": new Map(

@@ -7,17 +7,19 @@ import { RawClient } from "../harness/raw-client.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
 import { fieldOf } from "../harness/strict-reader.ts";
 
-/** Gateway resources all the way: applied at a real Pilot, broadcast, and met by requests at the gateway's own ports. */
+/** Gateway resources and what is bound to them, all the way: applied at a real Pilot, broadcast, and met by requests at the gateway's own ports. */
 
 describe("a Gateway resource", () => {
   const application = new Application(({ url }) => ({ body: `reviews ${url}` }));
   let mesh: SmallMesh;
   let ports: AppPorts;
+  let caller: AppPorts;
 
   before(async () => {
     await application.listen();
-    mesh = await SmallMesh.start(["reviews"]);
+    mesh = await SmallMesh.start(["reviews", "caller"]);
     await mesh.sidecar("reviews", { MESH_PORTS: `9080:http=127.0.0.1:${application.port}` });
+    caller = await mesh.sidecar("caller");
     ports = await mesh.gateway({ MESH_LABELS: "istio=ingressgateway", GATEWAY_PORTS: "81=0" });
   });
 
@@ -26,8 +28,8 @@ describe("a Gateway resource", () => {
     await application.close();
   });
 
-  const ask = async (host: string, path: string, port = "gateway") => {
-    const client = await RawClient.to(Number(ports[port]));
+  const ask = async (host: string, path: string, port = "gateway", at = ports) => {
+    const client = await RawClient.to(Number(at[port]));
     client.head(`GET ${path} HTTP/1.1`, `Host: ${host}`);
     const answer = await client.response();
     client.close();
@@ -68,5 +70,54 @@ describe("a Gateway resource", () => {
       [(await ask("any", "/o")).status, (await ask("other.org", "/r", "gateway-81")).status],
       [404, 404],
     );
+  });
+
+  test("carries out the VirtualServices that are bound to it, and leaves the mesh to its own rules", async () => {
+    await gateway([
+      { port: http(80), hosts: ["*.example.com"] },
+      { port: http(81), hosts: ["*.example.com"], tls: { httpsRedirect: true } },
+    ]);
+    const header = (value: string) => ({ response: { set: { "x-route": value } } });
+    const destination = { host: "reviews", port: { number: 9080 } };
+    await mesh.apply({
+      apiVersion: "networking.istio.io/v1",
+      kind: "VirtualService",
+      metadata: { name: "edge", namespace: "default" },
+      spec: {
+        hosts: ["shop.example.com", "shop.example.org"],
+        gateways: ["istio-system/web"],
+        http: [
+          {
+            match: [{ uri: { prefix: "/old" } }],
+            redirect: { prefixRewrite: "/new", derivePort: "FROM_REQUEST_PORT" },
+          },
+          {
+            match: [{ uri: { prefix: "/api/" }, sourceLabels: { istio: "ingressgateway" } }],
+            rewrite: { uri: "/" },
+            headers: { request: { set: { host: "inside.example" } }, ...header("api") },
+            route: [{ destination }],
+          },
+          {
+            match: [{ uri: { prefix: "/r" } }],
+            route: [{ destination: { host: "reviews" }, headers: header("rest") }],
+          },
+        ],
+      },
+    });
+    await eventually(async () => assert.equal((await ask("shop.example.com", "/api/x")).status, 200), {
+      withinMs: 20_000,
+    });
+    const api = await ask("shop.example.com", "/api/x?y");
+    assert.deepEqual([api.body, fieldOf(api, "x-route")], ["reviews /x?y", "api"]);
+    assert.equal(application.received.at(-1)?.headers.host, "inside.example");
+    const rest = await ask("shop.example.com", "/r");
+    assert.deepEqual([rest.body, fieldOf(rest, "x-route")], ["reviews /r", "rest"]);
+    const moved = await ask("shop.example.com:8080", "/old/a");
+    assert.deepEqual([moved.status, fieldOf(moved, "location")], [301, "http://shop.example.com/new/a"]);
+    assert.equal((await ask("shop.example.com", "/else")).status, 404, "no route of the most specific host fits");
+    assert.equal((await ask("shop.example.org", "/api/x")).status, 404, "no server has that host");
+    assert.equal((await ask("shop.example.com", "/api/x", "gateway-81")).status, 301);
+    const within = await ask("reviews:9080", "/api/x", "outbound", caller);
+    assert.deepEqual([within.body, fieldOf(within, "x-route")], ["reviews /api/x", undefined]);
   });
 });

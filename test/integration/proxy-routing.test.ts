@@ -18,7 +18,7 @@ describe("a route", () => {
     const routes: RouteInput[] = [
       { rule: "post", match: { headers: [{ name: "method", exact: "POST" }] }, destinations: all("b") },
       { rule: "beta", match: { queryParameters: [{ name: "beta", present: true }] }, destinations: all("b") },
-      { rule: "path", match: { headers: [{ name: "uri", prefix: "/a" }] }, destinations: all("a") },
+      { rule: "path", name: "to-a", match: { headers: [{ name: "uri", prefix: "/a" }] }, destinations: all("a") },
     ];
     await withRoutes(routes, { a: saying("a"), b: saying("b") }, async (proxy) => {
       assert.equal((await proxy.call("/a")).body, "a");
@@ -28,7 +28,7 @@ describe("a route", () => {
       assert.deepEqual(
         proxy.records.map(({ route, flags }) => [route, flags]),
         [
-          ["path", ""],
+          ["to-a", ""],
           ["post", ""],
           ["beta", ""],
           ["", "NR"],

@@ -167,7 +167,7 @@ const cases: { name: string; http: string; expected: Record<string, unknown>[] }
       {
         ...without(always, "destinations"),
         match: { headers: [{ name: "uri", prefix: "/docs" }] },
-        redirect: { prefixRewrite: "/help", scheme: "https", port: 443, code: 308 },
+        redirect: { prefixRewrite: "/help", scheme: "https", derivePort: "FROM_PROTOCOL_DEFAULT", code: 308 },
       },
       { ...without(always, "destinations"), redirect: { port: 8443, code: 301 } },
     ],

@@ -7,7 +7,7 @@ import { formatLine } from "../../services/proxy/access-log-format.ts";
 import { AccessLogSwitch } from "../../services/proxy/access-log-switch.ts";
 import { HeaderList } from "../../services/proxy/stream/header-list.ts";
 import { RequestRecord, UNKNOWN_PEER } from "../../services/proxy/stream/record.ts";
-import { parseLogFormat, parseLogTree } from "../../shared/model/index.ts";
+import { MESH_CONFIG, parseLogFormat, parseLogTree } from "../../shared/model/index.ts";
 import { FakeClock } from "../harness/index.ts";
 
 function record(path = "/a?b"): RequestRecord {
@@ -70,6 +70,26 @@ describe("a format of one's own", () => {
     assert.throws(() => parseLogTree('{"a":{"b":1}}'), /at a\.b: is neither/);
     assert.throws(() => parseLogTree('{"a":"%X%"}'), /at a: has %X%/);
     assert.throws(() => parseLogTree(`${'{"a":'.repeat(20)}"x"${"}".repeat(20)}`), /deeper than/);
+  });
+});
+
+describe("a MeshConfig", () => {
+  const errors = (spec: Record<string, string>) => {
+    const result = MESH_CONFIG.parseSpec(spec, "spec", { namespace: "istio-system", name: "default" });
+    return result.errors.map(({ path, reason }) => `${path}: ${reason}`);
+  };
+
+  test("with a format that no proxy could read is refused", () => {
+    assert.deepEqual(errors({ accessLogFormat: "%RESPONSE_CODE%" }), []);
+    assert.deepEqual(errors({ accessLogFormat: '{"a":"%DURATION%"}', accessLogEncoding: "JSON" }), []);
+    assert.match(
+      errors({ accessLogFormat: "%NOTHING%" }).join(),
+      /^spec\.accessLogFormat: has %NOTHING%, which is not/,
+    );
+    assert.match(
+      errors({ accessLogFormat: "%DURATION%", accessLogEncoding: "JSON" }).join(),
+      /^spec\.accessLogFormat: is no JSON/,
+    );
   });
 });
 

@@ -43,6 +43,11 @@ describe("settings that the mesh may change", () => {
     assert.deepEqual([settings.accessLogFrom, settings.tracingFrom], ["mesh", "start"]);
   });
 
+  test("a format is of text unless it is said to be of JSON", () => {
+    assert.equal(inForce({ accessLogFormat: "%DURATION%" }).accessLog.encoding, "text");
+    assert.equal(inForce({ accessLogFormat: "{}", accessLogEncoding: "JSON" }).accessLog.encoding, "json");
+  });
+
   test('an empty file turns the log off, "tracing: false" leaves trace headers alone', () => {
     const settings = inForce({ accessLogFile: "", tracing: false }, undefined, { ACCESS_LOG: "stderr" });
     assert.equal(settings.accessLog.file, "");

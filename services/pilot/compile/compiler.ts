@@ -324,11 +324,11 @@ export class Compiler {
 
   /** What follows from what is affected: gateways that VirtualServices are bound to, hosts that only they name. */
   #spread(result: Affected): Affected {
-    const { boundGateways = [], ownHosts = [], ...rest } = result;
+    const { boundGateways = [], ownHosts = [], activated: inForce, ...rest } = result;
     if (boundGateways.length === 0 && ownHosts.length === 0) return result;
     const hosts = [...new Set(ownHosts.flatMap((key) => this.#offer(key)))];
     const gateways = this.#gateways.routesChanged(boundGateways);
-    const activated = result.activated?.map((item) => ({ ...item, affected: this.#spread(item.affected) }));
+    const activated = inForce?.map((item) => ({ ...item, affected: this.#spread(item.affected) }));
     return merged(rest, gateways, affected({ hosts, ...(activated && { activated }) }));
   }
 

@@ -98,6 +98,7 @@ function plain(instance: string, workload: string, spec: WorkloadEntrySpec, sour
     plaintext: true,
     locality,
     weight,
+    ...(source.resolution === "DNS_ROUND_ROBIN" && { logicalDns: true }),
   };
 }
 

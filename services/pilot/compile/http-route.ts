@@ -83,13 +83,8 @@ export function toHttpRoute(spec: HttpRouteSpec, block: MatchBlock, context: Rou
 }
 
 function toRedirect({ uri, authority, scheme, port, code, prefixRewrite }: HttpRedirectSpec): RedirectInput {
-  return { uri, authority, scheme, port: redirectPort(port, scheme), code, prefixRewrite };
-}
-
-/** 0: the port that was asked for. */
-function redirectPort(port: HttpRedirectSpec["port"], scheme: string): number {
-  if (port === "FROM_PROTOCOL_DEFAULT") return scheme === "https" ? 443 : 80;
-  return typeof port === "number" ? port : 0;
+  const where = typeof port === "string" ? { derivePort: port } : { port: port ?? 0 };
+  return { uri, authority, scheme, ...where, code, prefixRewrite };
 }
 
 function toRetry(given: HttpRetrySpec | undefined, byDefault: HttpRetrySpec | undefined): RetryInput | undefined {
