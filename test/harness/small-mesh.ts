@@ -14,7 +14,7 @@ import { eventually } from "./eventually.ts";
 import { silentLog } from "./log.ts";
 import { type NatsFixture, startNats } from "./nats.ts";
 
-/** Each is `default/<service>`; the gateway is the mesh's own. */
+/** The gateway is the mesh's own. */
 const GATEWAY: WorkloadUser = {
   namespace: "istio-system",
   serviceAccount: "istio-ingress",
@@ -36,6 +36,7 @@ export class SmallMesh {
     this.#plans = plans;
   }
 
+  /** Services are of namespace `default` unless they are named `<namespace>/<service>`. */
   static async start(services: readonly string[]): Promise<SmallMesh> {
     const workloads = [...services.map(workload), GATEWAY];
     const [nats, folder] = await Promise.all([startNats({ workloads }), mkdtemp(join(tmpdir(), "lateen-mesh-"))]);
@@ -89,7 +90,7 @@ export class SmallMesh {
 
   /** Settings of a proxy for that workload, by the names of their environment variables. */
   settings(service: string, env: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-    return this.#settings(workload(service), { MESH_LABELS: `app=${service},version=v1`, ...env });
+    return this.#settings(workload(service), { MESH_LABELS: `app=${workload(service).service},version=v1`, ...env });
   }
 
   #settings(user: WorkloadUser, env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -120,6 +121,7 @@ export class SmallMesh {
   }
 }
 
-function workload(service: string): WorkloadUser {
-  return { namespace: "default", serviceAccount: service, service };
+function workload(name: string): WorkloadUser {
+  const [service = "", namespace = "default"] = name.split("/").reverse();
+  return { namespace, serviceAccount: service, service };
 }

@@ -192,7 +192,7 @@ export class Compiler {
     this.#revisions.touch(key, Math.max(revision, ofPolicies));
     return {
       ...body,
-      revision: this.#revisions.settle(key, serviceShape(body)),
+      revision: this.#revisions.settle(key, serviceShape(body), service.revision),
       targets: [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort(),
     };
   }
