@@ -9,6 +9,7 @@ import { DELETE } from "./commands/delete.ts";
 import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
+import { EXPLAIN_KIND } from "./commands/explain-kind.ts";
 import { GET } from "./commands/get.ts";
 import { HISTORY } from "./commands/history.ts";
 import { MIXC } from "./commands/mixc.ts";
@@ -20,6 +21,7 @@ import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
 import { TOP } from "./commands/top.ts";
+import { VALIDATE } from "./commands/validate.ts";
 import { VERSION } from "./commands/version.ts";
 
 /** Every command. Help and docs/cli.md show them by group, and within a group in this order. */
@@ -29,7 +31,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   REPLACE,
   DIFF,
   GET,
+  VALIDATE,
   EXPLAIN,
+  EXPLAIN_KIND,
   DELETE,
   HISTORY,
   ROLLBACK,
