@@ -110,6 +110,11 @@ export function withMetadata(document: FileDocument, more: JsonObject): FileDocu
   return { ...document, value: { ...document.value, metadata: { ...metadata, ...more } } };
 }
 
+/** The revision that a document says it replaces. */
+export function revisionGiven(document: FileDocument): JsonValue | undefined {
+  return metadataOf(document)["resourceVersion"];
+}
+
 function metadataOf({ value }: FileDocument): JsonObject {
   return isObject(value["metadata"]) ? value["metadata"] : {};
 }
@@ -132,21 +137,26 @@ export function keyOfDocument(document: FileDocument, namespace: string | undefi
   return { kind, name, namespace: typeof given === "string" ? given : definition.namespaceDefault };
 }
 
-/** The kind that a person means by singular or plural, in any letter case. Throws UsageError that names the right spelling. */
+/** Every kind, the mesh's own in front. */
+export function allKinds(): readonly KindDefinition[] {
+  return createKindRegistry().definitions;
+}
+
+/** The kind that a person means by singular, plural or short name, in any letter case. Throws UsageError that names the right spelling. */
 export function resolveKind(spelling: string | undefined): KindDefinition {
   const registry = createKindRegistry();
   const types = registry.definitions.map(({ kind }) => kind.toLowerCase()).join(", ");
   if (spelling === undefined) throw new UsageError(`specify the type of resource to get. Types are ${types}`);
-  const bare = spelling.replaceAll("-", "");
-  const known = registry.definitions.find(({ kind, plural }) =>
-    [kind.toLowerCase(), plural.toLowerCase()].includes(bare.toLowerCase()),
+  const bare = spelling.replaceAll("-", "").toLowerCase();
+  const known = registry.definitions.find(({ kind, plural, shortNames = [] }) =>
+    [kind.toLowerCase(), plural.toLowerCase(), ...shortNames].includes(bare),
   );
   if (known === undefined) {
     const meant = registry.suggest(spelling);
     const hint = meant === undefined ? "" : `; did you mean ${meant.toLowerCase()}?`;
     throw new UsageError(`configuration type ${spelling} not found${hint}, the types are ${types}`);
   }
-  if (bare !== spelling)
+  if (bare !== spelling.toLowerCase())
     throw new UsageError(`"${spelling}" not recognized. Please use non-hyphenated resource name "${bare}"`);
   return known;
 }

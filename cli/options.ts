@@ -4,6 +4,7 @@ import type { Bus } from "../shared/bus/index.ts";
 import { durationMs } from "../shared/config/index.ts";
 import type { CliIo } from "./io.ts";
 import { withProgress } from "./progress.ts";
+import { parseLabelSelector } from "./resources/label-selector.ts";
 import { type AwaitedResource, waitApplied } from "./wait.ts";
 
 const CONNECTION_GROUP = "Connection options:";
@@ -49,6 +50,18 @@ export function withSubmitOptions(command: Command): Command {
   return withConnectionOptions(withWaitOptions(withOutputOption(command, ["short", "json"])));
 }
 
+/** Of commands that take kinds and names. */
+export function withSelectionOptions(command: Command): Command {
+  return command
+    .option("-n, --namespace <namespace>", "namespace (default: that of the kind, mostly default)")
+    .option("-A, --all-namespaces", "every namespace")
+    .addOption(
+      new Option("-l, --selector <labels>", "only what has these labels, such as app=web,tier!=db").argParser(
+        parseLabelSelector,
+      ),
+    );
+}
+
 /** For options that may be repeated. */
 export function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
@@ -76,6 +89,12 @@ export function parseDurationMs(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(errorMessage(error));
   }
+}
+
+/** A number of a revision, from 1. */
+export function parseRevision(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError("give a revision's number, as history shows it");
+  return Number(text);
 }
 
 /** Waits when asked to, and says how long it took. */

@@ -1,6 +1,5 @@
-import { stringify } from "yaml";
 import type { ApplyResult } from "../client/index.ts";
-import { type FieldError, formatKey, keyOf, type Resource, revisionOf } from "../shared/model/index.ts";
+import { type FieldError, formatKey } from "../shared/model/index.ts";
 
 /** Text for people and for scripts. Pure: what it is given decides, colours included. */
 export interface Palette {
@@ -54,7 +53,12 @@ export function renderApplyResult(
   }
 }
 
-function renderFieldError({ path, value, reason, remedy, position }: FieldError, colours: Palette, label = ""): string {
+/** A line for the fault and one for its remedy, each after a line break. */
+export function renderFieldError(
+  { path, value, reason, remedy, position }: FieldError,
+  colours: Palette,
+  label = "",
+): string {
   const at = position === undefined ? "" : ` (position ${position})`;
   const given = value === null || value === undefined ? "" : ` ${colours.dim(`[${shorten(JSON.stringify(value))}]`)}`;
   // What is said of an accepted document as a whole needs no place.
@@ -65,45 +69,6 @@ function renderFieldError({ path, value, reason, remedy, position }: FieldError,
 
 function shorten(text: string): string {
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
-}
-
-export type ResourceFormat = "short" | "yaml" | "json";
-
-/** `resources` as a list, or one alone: then JSON is the resource itself, whatever a list happens to hold. */
-export function renderResources(resources: readonly Resource[] | Resource, format: ResourceFormat): string {
-  if (format === "json") {
-    return JSON.stringify("kind" in resources ? resources : { items: resources }, undefined, 2);
-  }
-  return renderList("kind" in resources ? [resources] : resources, format);
-}
-
-function renderList(resources: readonly Resource[], format: "short" | "yaml"): string {
-  switch (format) {
-    case "yaml":
-      return resources
-        .map((resource) => stringify(resource, { lineWidth: 0 }))
-        .join("---\n")
-        .trimEnd();
-    case "short": {
-      if (resources.length === 0) return "No resources found.";
-      const sorted = [...resources].sort((a, b) => (formatKey(keyOf(a)) < formatKey(keyOf(b)) ? -1 : 1));
-      return renderTable(
-        ["NAME", "KIND", "NAMESPACE", "REVISION"],
-        sorted.map((resource) => [
-          resource.metadata.name,
-          typeName(resource),
-          resource.metadata.namespace,
-          String(revisionOf(resource)),
-        ]),
-      );
-    }
-  }
-}
-
-/** `RouteRule.v1alpha2.config.istio.io` */
-function typeName({ apiVersion, kind }: Resource): string {
-  const [group = "", version = ""] = apiVersion.split("/");
-  return `${kind}.${version}.${group}`;
 }
 
 export function formatAge(ageMs: number): string {

@@ -46,12 +46,13 @@ export function edited(file: DocumentFile, edit: (document: FileDocument) => Fil
 export async function submit(
   io: CliIo,
   flags: SubmitFlags,
-  submissions: readonly Submission[],
+  prepared: readonly Submission[] | ((client: ConfigClient) => Promise<readonly Submission[]>),
   explain: (result: ApplyResult) => ApplyResult,
 ): Promise<number> {
   const dryRun = flags.dryRun === true;
   return withBus(flags, io, async (bus: Bus) => {
     const client = new ConfigClient(bus);
+    const submissions = typeof prepared === "function" ? await prepared(client) : prepared;
     const colours = palette(io.colours);
     const results: ApplyResult[] = [];
     for (const submission of submissions) {

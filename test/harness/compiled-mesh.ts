@@ -85,8 +85,8 @@ export class CompiledMesh {
     return this.#revision;
   }
 
-  /** Documents become resources, each at a revision and a time of its own; what they affect together. */
-  apply(yaml: string): Affected {
+  /** Documents become resources, each at a revision and a time of its own unless given; what they affect together. */
+  apply(yaml: string, createdAt?: string): Affected {
     const results = parseSubmission(yaml, KINDS).map((document) => {
       assert.ok(document.ok, JSON.stringify(document));
       const { parsed } = document;
@@ -94,9 +94,7 @@ export class CompiledMesh {
       const versions = this.#history.get(rule) ?? [];
       this.#revision++;
       const created =
-        versions[0]?.resource.metadata.creationTimestamp ??
-        parsed.resource.metadata.creationTimestamp ??
-        new Date(this.#revision).toISOString();
+        versions[0]?.resource.metadata.creationTimestamp ?? createdAt ?? new Date(this.#revision).toISOString();
       const version = { ...parsed, resource: accepted(parsed.resource, this.#revision, created) };
       this.#history.set(rule, [...versions, version]);
       return this.compiler.put(version);

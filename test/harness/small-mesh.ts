@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildCa } from "../../services/ca/app.ts";
 import { parseCaConfig } from "../../services/ca/config.ts";
+import { buildMixer } from "../../services/mixer/app.ts";
+import { parseMixerConfig } from "../../services/mixer/config.ts";
 import { buildPilot } from "../../services/pilot/app.ts";
 import { parsePilotConfig } from "../../services/pilot/config.ts";
 import { buildProxy } from "../../services/proxy/app.ts";
@@ -13,8 +15,9 @@ import { Plan, type WorkloadUser, workloadUserName } from "../../shared/wire/ind
 import { eventually } from "./eventually.ts";
 import { silentLog } from "./log.ts";
 import { type NatsFixture, startNats } from "./nats.ts";
+import { type RedisFixture, startRedis } from "./redis.ts";
 
-/** Each is `default/<service>`; the gateway is the mesh's own. */
+/** The gateway is the mesh's own. */
 const GATEWAY: WorkloadUser = {
   namespace: "istio-system",
   serviceAccount: "istio-ingress",
@@ -22,21 +25,38 @@ const GATEWAY: WorkloadUser = {
   gateway: true,
 };
 
+export interface SmallMeshOptions {
+  /** A Mixer and a Redis, in place of a plan that asks nothing. */
+  readonly mixer?: boolean;
+}
+
 /** A real mesh in one process, on a real bus: Pilot, CA, a plan that asks nothing, and proxies as they are wanted. */
 export class SmallMesh {
   readonly nats: NatsFixture;
   readonly folder: string;
   readonly #apps: App[];
-  readonly #plans: TableOwner;
+  readonly #closers: readonly (() => unknown)[];
+  readonly #components: number;
+  /** Where there is a Mixer. */
+  readonly redis: RedisFixture | undefined;
 
-  private constructor(nats: NatsFixture, folder: string, apps: App[], plans: TableOwner) {
+  private constructor(
+    nats: NatsFixture,
+    folder: string,
+    apps: App[],
+    redis: RedisFixture | undefined,
+    closers: readonly (() => unknown)[],
+  ) {
     this.nats = nats;
     this.folder = folder;
     this.#apps = apps;
-    this.#plans = plans;
+    this.#components = apps.length;
+    this.redis = redis;
+    this.#closers = closers;
   }
 
-  static async start(services: readonly string[]): Promise<SmallMesh> {
+  /** Services are of namespace `default` unless they are named `<namespace>/<service>`. */
+  static async start(services: readonly string[], options: SmallMeshOptions = {}): Promise<SmallMesh> {
     const workloads = [...services.map(workload), GATEWAY];
     const [nats, folder] = await Promise.all([startNats({ workloads }), mkdtemp(join(tmpdir(), "lateen-mesh-"))]);
     const env = (user: string) => ({
@@ -46,14 +66,17 @@ export class SmallMesh {
       LATEEN_DATA_DIR: join(folder, user),
       LOG_LEVEL: "error",
     });
-    const bus = await nats.connectStore("mixer");
-    const plans = new TableOwner({ bus, table: "plan", clock: systemClock, log: silentLog, onConflict: () => {} });
-    await plans.start();
-    await plans.set("default", Plan.encode({ revision: 1 }));
-    plans.markComplete();
     const apps = [buildPilot(parsePilotConfig(env("pilot"), [])), buildCa(parseCaConfig(env("ca"), []))];
+    if (options.mixer !== true) {
+      const plans = await emptyPlans(nats);
+      await Promise.all(apps.map((app) => app.start()));
+      return new SmallMesh(nats, folder, apps, undefined, [() => plans.stop()]);
+    }
+    const redis = await startRedis();
+    const settings = { ...env("mixer"), REDIS_URL: redis.url, METRICS_PORT: "0" };
+    apps.push(buildMixer(parseMixerConfig(settings, [])));
     await Promise.all(apps.map((app) => app.start()));
-    return new SmallMesh(nats, folder, apps, plans);
+    return new SmallMesh(nats, folder, apps, redis, [() => redis.stop()]);
   }
 
   sidecar(service: string, env: Readonly<Record<string, string>> = {}): Promise<AppPorts> {
@@ -80,16 +103,16 @@ export class SmallMesh {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#apps.splice(2).map((proxy) => proxy.stop()));
+    await Promise.all(this.#apps.splice(this.#components).map((proxy) => proxy.stop()));
     await Promise.all(this.#apps.map((app) => app.stop()));
-    this.#plans.stop();
+    for (const close of this.#closers) await close();
     await this.nats.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
 
   /** Settings of a proxy for that workload, by the names of their environment variables. */
   settings(service: string, env: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-    return this.#settings(workload(service), { MESH_LABELS: `app=${service},version=v1`, ...env });
+    return this.#settings(workload(service), { MESH_LABELS: `app=${workload(service).service},version=v1`, ...env });
   }
 
   #settings(user: WorkloadUser, env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -120,6 +143,17 @@ export class SmallMesh {
   }
 }
 
-function workload(service: string): WorkloadUser {
-  return { namespace: "default", serviceAccount: service, service };
+/** A plan that asks nothing. */
+async function emptyPlans(nats: NatsFixture): Promise<TableOwner> {
+  const bus = await nats.connectStore("mixer");
+  const plans = new TableOwner({ bus, table: "plan", clock: systemClock, log: silentLog, onConflict: () => {} });
+  await plans.start();
+  await plans.set("default", Plan.encode({ revision: 1 }));
+  plans.markComplete();
+  return plans;
+}
+
+function workload(name: string): WorkloadUser {
+  const [service = "", namespace = "default"] = name.split("/").reverse();
+  return { namespace, serviceAccount: service, service };
 }

@@ -49,7 +49,7 @@ for (const [args, message] of [
   [["get"], /specify the type of resource to get\. Types are virtualservice, /],
   [["get", "route-rule"], /"route-rule" not recognized\. Please use non-hyphenated resource name "routerule"/],
   [["get", "spaceship"], /configuration type spaceship not found/],
-  [["get", "routerule", "-o", "xml"], /unknown output format xml\. Types are short\|yaml\|json/],
+  [["get", "routerule", "-o", "xml"], /unknown output format xml\. Types are short\|wide\|yaml\|json\|name/],
   [["delete"], /provide configuration type and name or -f option/],
   [["delete", "routerule"], /provide configuration type and name or -f option/],
   [["create", "-f", "-"], /nothing to create/],

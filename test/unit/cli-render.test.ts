@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse } from "yaml";
-import {
-  formatAge,
-  palette,
-  renderApplyResult,
-  renderResources,
-  renderTable,
-  renderTelemetry,
-} from "../../cli/render.ts";
+import { formatAge, palette, renderApplyResult, renderTable, renderTelemetry } from "../../cli/render.ts";
 import type { ApplyResult } from "../../client/index.ts";
-import type { Resource } from "../../shared/model/index.ts";
 
 const PLAIN = { dryRun: false, colours: palette(false) };
 
@@ -94,27 +85,6 @@ test("colours appear on a terminal only", () => {
   assert.ok(
     renderApplyResult(result({}), { dryRun: false, colours: palette(true) }).startsWith("\u001b[32mCreated\u001b[0m"),
   );
-});
-
-test("resources come out as a table, as YAML that reads back the same, and as JSON", () => {
-  const resource: Resource = {
-    apiVersion: "config.istio.io/v1alpha2",
-    kind: "RouteRule",
-    metadata: { name: "r", namespace: "default", resourceVersion: "3" },
-    spec: { match: { request: { headers: { cookie: { regex: "^(.*?;)?(user=jason)(;.*)?$" } } } } },
-  };
-  const lines = renderResources([resource], "short")
-    .split("\n")
-    .map((line) => line.split(/ {2,}/));
-  assert.deepEqual(lines, [
-    ["NAME", "KIND", "NAMESPACE", "REVISION"],
-    ["r", "RouteRule.v1alpha2.config.istio.io", "default", "3"],
-  ]);
-  assert.deepEqual(parse(renderResources([resource], "yaml")), resource);
-  assert.match(renderResources([resource, resource], "yaml"), /\n---\n/);
-  assert.deepEqual(JSON.parse(renderResources(resource, "json")), resource);
-  assert.deepEqual(JSON.parse(renderResources([resource], "json")), { items: [resource] }, "a list of one is a list");
-  assert.equal(renderResources([], "short"), "No resources found.");
 });
 
 test("a metric row is one line, and an unknown shape is shown as it is", () => {
