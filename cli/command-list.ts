@@ -1,6 +1,7 @@
 import type { CommandDefinition } from "./command.ts";
 import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
+import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CREATE } from "./commands/create.ts";
@@ -11,6 +12,7 @@ import { EXPLAIN } from "./commands/explain.ts";
 import { EXPLAIN_KIND } from "./commands/explain-kind.ts";
 import { GET } from "./commands/get.ts";
 import { HISTORY } from "./commands/history.ts";
+import { MIXC } from "./commands/mixc.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { REPLACE } from "./commands/replace.ts";
@@ -43,6 +45,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   TELEMETRY,
   PROXY_STATUS,
   PROXY_CONFIG,
+  AUTHZ,
+  MIXC,
   BUS_CONFIG,
   VERSION,
   ...COMPONENT_COMMANDS,
