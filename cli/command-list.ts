@@ -1,6 +1,7 @@
 import type { CommandDefinition } from "./command.ts";
 import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
+import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
 import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
@@ -10,8 +11,10 @@ import { DELETE } from "./commands/delete.ts";
 import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
+import { EXPLAIN_KIND } from "./commands/explain-kind.ts";
 import { GET } from "./commands/get.ts";
 import { HISTORY } from "./commands/history.ts";
+import { MIXC } from "./commands/mixc.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { REPLACE } from "./commands/replace.ts";
@@ -20,6 +23,7 @@ import { STAT } from "./commands/stat.ts";
 import { TAP } from "./commands/tap.ts";
 import { TELEMETRY } from "./commands/telemetry.ts";
 import { TOP } from "./commands/top.ts";
+import { VALIDATE } from "./commands/validate.ts";
 import { VERSION } from "./commands/version.ts";
 
 /** Every command. Help and docs/cli.md show them by group, and within a group in this order. */
@@ -29,7 +33,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   REPLACE,
   DIFF,
   GET,
+  VALIDATE,
   EXPLAIN,
+  EXPLAIN_KIND,
   DELETE,
   HISTORY,
   ROLLBACK,
@@ -41,6 +47,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   TELEMETRY,
   PROXY_STATUS,
   PROXY_CONFIG,
+  AUTHZ,
+  MIXC,
   BUS_CONFIG,
   CONTEXT,
   COMPLETION,

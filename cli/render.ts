@@ -53,7 +53,12 @@ export function renderApplyResult(
   }
 }
 
-function renderFieldError({ path, value, reason, remedy, position }: FieldError, colours: Palette, label = ""): string {
+/** A line for the fault and one for its remedy, each after a line break. */
+export function renderFieldError(
+  { path, value, reason, remedy, position }: FieldError,
+  colours: Palette,
+  label = "",
+): string {
   const at = position === undefined ? "" : ` (position ${position})`;
   const given = value === null || value === undefined ? "" : ` ${colours.dim(`[${shorten(JSON.stringify(value))}]`)}`;
   // What is said of an accepted document as a whole needs no place.

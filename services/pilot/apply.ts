@@ -168,7 +168,9 @@ export class Applier {
     const named = (document: SubmittedDocument): boolean => document.ok && hasReferences(document.parsed);
     for (const document of [...documents.filter((item) => !named(item)), ...documents.filter(named)]) {
       results.push(
-        document.ok ? await this.#applyOne(document, options, imagined) : this.#reject(document, document.errors),
+        document.ok
+          ? await this.#applyOne(document, options, imagined)
+          : this.#reject(document, document.errors, document.warnings),
       );
     }
     return results.sort((a, b) => a.document - b.document);

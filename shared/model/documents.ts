@@ -45,6 +45,7 @@ export interface RejectedDocument extends DocumentName {
   readonly ok: false;
   /** At least one. */
   readonly errors: readonly FieldError[];
+  readonly warnings?: readonly FieldError[];
 }
 
 export type SubmittedDocument = AcceptedDocument | RejectedDocument;
@@ -305,7 +306,7 @@ export function parseResource(value: JsonValue, registry: KindRegistry, document
   const result = object === undefined ? undefined : definition?.parseSpec(object, "spec", { namespace, name });
   const errors = [...reader.errors, ...(result?.errors ?? [])];
   if (errors.length > 0 || definition === undefined || result === undefined || apiVersion === undefined) {
-    return rejected(document, value, errors);
+    return rejected(document, value, errors, result?.warnings);
   }
   const resource: Resource = {
     apiVersion,
@@ -325,13 +326,18 @@ export function parseResource(value: JsonValue, registry: KindRegistry, document
 }
 
 /** Best effort at the name: whatever of it is text. */
-function rejected(document: number, value: JsonValue | undefined, errors: readonly FieldError[]): RejectedDocument {
+function rejected(
+  document: number,
+  value: JsonValue | undefined,
+  errors: readonly FieldError[],
+  warnings: readonly FieldError[] = [],
+): RejectedDocument {
   const meta = textOf(value, "metadata");
   const text = (found: JsonValue | undefined): string => (typeof found === "string" ? found.slice(0, 253) : "");
   const kind = text(textOf(value, "kind"));
   const name = text(textOf(meta, "name"));
   const namespace = text(textOf(meta, "namespace")) || (kind === "" && name === "" ? "" : "default");
-  return { ok: false, document, kind, namespace, name, errors };
+  return { ok: false, document, kind, namespace, name, errors, warnings };
 }
 
 function textOf(value: JsonValue | undefined, name: string): JsonValue | undefined {

@@ -15,6 +15,7 @@ export { closest } from "./closest.ts";
 export { defineKind } from "./define-kind.ts";
 export { formatDuration, parseAnyDuration, parseDuration } from "./duration.ts";
 export {
+  clusterService,
   DOMAIN,
   isDnsLabel,
   isFqdn,
@@ -25,6 +26,7 @@ export {
   type ServiceName,
   serviceHost,
 } from "./hosts.ts";
+export { descriptionOf, jsonSchemaOf, jsonSchemaOfAll } from "./json-schema.ts";
 export type { KindClass, KindDefinition, ParsedResource, SpecContext, SpecResult } from "./kind.ts";
 export { DESTINATION_POLICY } from "./kinds/destination-policy.ts";
 export { DESTINATION_RULE } from "./kinds/destination-rule.ts";

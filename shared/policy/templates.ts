@@ -59,7 +59,7 @@ const metric: Schema<CompiledInstance> = checked(
 const logEntry: Schema<CompiledInstance> = checked(
   object({
     variables: field(dimensions, "What the entry says."),
-    timestamp: field(expression("TIMESTAMP"), "Its time; by default that of the report."),
+    timestamp: field(expression("TIMESTAMP"), "Its time.", { default: "that of the report" }),
     severity: field(expression("STRING"), "Its severity."),
     ...monitored,
   }),

@@ -4,7 +4,6 @@ import { ATTRIBUTES, VALUE_TYPES } from "../../shared/model/index.ts";
 import { renderAnalysisCodes } from "./analysis-codes.ts";
 import { renderCli } from "./cli-reference.ts";
 import { renderClientExamples } from "./client-examples.ts";
-import { allKinds, renderKind } from "./kinds-reference.ts";
 import { renderLinks, renderUsers } from "./permission-tables.ts";
 import { code, table } from "./sections.ts";
 import { renderSettings, SETTINGS } from "./settings-tables.ts";
@@ -22,12 +21,7 @@ export const PAGES: Readonly<Record<string, ReadonlyMap<string, string>>> = {
     ["response details", renderDetails()],
     ["response flags", renderFlags()],
   ]),
-  "rules.md": new Map([
-    ...allKinds()
-      .filter(({ kind, apiVersions }) => kind !== "EgressRule" && apiVersions[0]?.startsWith("config."))
-      .map((definition): [string, string] => [`kind ${definition.kind}`, renderKind(definition)]),
-    ["attributes", renderAttributes()],
-  ]),
+  "rules.md": new Map([["attributes", renderAttributes()]]),
   "subjects.md": new Map([
     ["users", renderUsers()],
     ["links", renderLinks()],

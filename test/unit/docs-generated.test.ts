@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ERROR_CODES } from "../../shared/base/index.ts";
+import { parseSubmission } from "../../shared/model/documents.ts";
 import { PAGES } from "../docs/pages.ts";
+import { exampleOf, referenceFiles } from "../docs/reference.ts";
 import { readSections } from "../docs/sections.ts";
 import { SETTINGS } from "../docs/settings-tables.ts";
+import { KINDS } from "../kinds/specimens.ts";
 
 const readPage = (page: string) => readFileSync(new URL(`../../../docs/${page}`, import.meta.url), "utf8");
 
@@ -21,6 +24,25 @@ for (const [page, texts] of Object.entries(PAGES)) {
     for (const [name, text] of texts) assert.equal(sections.get(name), text, `section ${name} is out of date`);
   });
 }
+
+test("docs/reference/ is what the schemas give (npm run docs), and nothing else", () => {
+  const files = referenceFiles();
+  for (const [file, text] of files) assert.equal(readPage(file), text, `docs/${file} is out of date`);
+  const found = readdirSync(new URL("../../../docs/reference/", import.meta.url), { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.(?:md|json)$/.test(name))
+    .map((name) => `reference/${name}`);
+  assert.deepEqual(found.sort(), [...files.keys()].sort());
+});
+
+test("the example of every kind is valid, and is of that kind", () => {
+  for (const definition of KINDS.definitions) {
+    const documents = parseSubmission(exampleOf(definition), KINDS);
+    assert.deepEqual(
+      documents.map(({ kind, ok }) => ({ kind, ok })),
+      [{ kind: definition.kind, ok: true }],
+    );
+  }
+});
 
 test("docs/config.md names no setting that no process has", () => {
   const known = new Set(Object.values(SETTINGS).flatMap((settings) => settings.map(({ env }) => env)));

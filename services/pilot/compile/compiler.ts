@@ -18,6 +18,7 @@ import { withOrigination } from "./origination.ts";
 import { Revisions } from "./revisions.ts";
 import { RouteRules } from "./route-rules.ts";
 import { ServiceEntries } from "./service-entries.ts";
+import { ServiceHosts } from "./service-hosts.ts";
 import { compilePolicies } from "./service-policies.ts";
 import { ServiceRouteCompiler } from "./service-routes.ts";
 import { hostOfKey, type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
@@ -61,6 +62,7 @@ export class Compiler {
   readonly #entries: Entries;
   readonly #gateways: Gateways;
   readonly #hosts: HostTables;
+  readonly #serviceHosts: ServiceHosts;
   readonly #routes: ServiceRouteCompiler;
   readonly #builder: RouteBuilder;
   readonly #concerns = new Map<string, Concern[]>();
@@ -76,8 +78,11 @@ export class Compiler {
     this.#known = new MeshServices(registry, configured, hosts);
     const services = new ServiceCatalog(this.#known);
     this.services = services;
+    this.#serviceHosts = new ServiceHosts(services);
+    const serviceHosts = this.#serviceHosts;
     this.virtualServices = new VirtualServices({
       services,
+      hosts: serviceHosts,
       rules,
       memory,
       findRevision,
@@ -91,6 +96,7 @@ export class Compiler {
     this.#ingress = new IngressRules(services);
     this.destinationRules = new DestinationRuleConcern({
       services,
+      hosts: serviceHosts,
       rules,
       mesh,
       virtualServices: this.virtualServices,
@@ -186,7 +192,7 @@ export class Compiler {
     this.#revisions.touch(key, Math.max(revision, ofPolicies));
     return {
       ...body,
-      revision: this.#revisions.settle(key, serviceShape(body)),
+      revision: this.#revisions.settle(key, serviceShape(body), service.revision),
       targets: [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort(),
     };
   }
@@ -278,6 +284,7 @@ export class Compiler {
 
   /** What a change of a service affects, itself included. */
   #serviceAffects(key: string, shape: boolean): Affected {
+    if (shape) this.#serviceHosts.changed(key);
     const host = hostOfKey(key, this.services);
     const routes = merged(this.#routeRules.hostChanged(host), this.virtualServices.hostChanged(host, shape));
     if (!shape) return routes;
@@ -292,6 +299,7 @@ export class Compiler {
 
   /** Tells callers of a host that only VirtualServices name; returns keys in table `hosts`. */
   #offer(key: string): string[] {
+    this.#serviceHosts.changed(key);
     // Whoever else knows it has told of it.
     if (this.#known.has(key)) return [];
     const own = this.virtualServices.inForce.ownHost(key);

@@ -2,14 +2,16 @@ import type { ParsedResource } from "../../../shared/model/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import type { Concern } from "./concern.ts";
 import type { AboutService, DestinationRule, DestinationRules } from "./destination-rules.ts";
-import { fits, isWildcard } from "./host-patterns.ts";
+import { isWildcard } from "./host-patterns.ts";
 import type { MeshDefaults } from "./mesh-defaults.ts";
 import type { RouteRules } from "./route-rules.ts";
+import type { ServiceHosts } from "./service-hosts.ts";
 import { meantHosts, type ServiceCatalog } from "./services.ts";
 import type { VirtualServices } from "./virtual-services.ts";
 
 export interface DestinationRuleConcernOptions {
   readonly services: ServiceCatalog;
+  readonly hosts: ServiceHosts;
   readonly rules: DestinationRules;
   readonly mesh: MeshDefaults;
   readonly virtualServices: VirtualServices;
@@ -71,12 +73,10 @@ export class DestinationRuleConcern implements Concern {
 
   /** Keys of the services of these hosts, or that a wildcard among them stands for. */
   #about(hosts: readonly string[]): string[] {
-    const { services } = this.#options;
-    return hosts.flatMap((host) => {
-      if (!isWildcard(host)) return services.keysOf(host);
-      const keys = services.keysOf(host);
-      for (const service of services.services()) if (fits(host, service.host)) keys.push(service.key);
-      return [...new Set(keys)];
-    });
+    const { services, hosts: known } = this.#options;
+    const keys = hosts.flatMap((host) =>
+      isWildcard(host) ? [...services.keysOf(host), ...known.fitting(host)] : services.keysOf(host),
+    );
+    return [...new Set(keys)];
   }
 }

@@ -1,7 +1,8 @@
 import { tableKey } from "../../../shared/wire/index.ts";
 import { compareAge } from "./age.ts";
 import { fits, HostPatterns, isWildcard } from "./host-patterns.ts";
-import { type KnownService, meantHosts, type ServiceCatalog, type ServiceSource } from "./services.ts";
+import type { ServiceHosts } from "./service-hosts.ts";
+import { hostOfKey, type KnownService, meantHosts, type ServiceCatalog, type ServiceSource } from "./services.ts";
 import { StringIndex } from "./string-index.ts";
 import {
   boundGateways,
@@ -34,6 +35,7 @@ const OWN_PORTS = [{ number: 80, protocol: "http" }] as const;
  */
 export class VirtualServiceIndex {
   readonly #services: ServiceCatalog;
+  readonly #hosts: ServiceHosts;
   readonly #active = new Map<string, VirtualService>();
   /** Of the mesh, by the hosts whose requests they route. */
   readonly #byHost = new HostPatterns<string>();
@@ -42,8 +44,9 @@ export class VirtualServiceIndex {
   readonly #byDelegate = new StringIndex();
   readonly #byOwnKey = new StringIndex();
 
-  constructor(services: ServiceCatalog) {
+  constructor(services: ServiceCatalog, hosts: ServiceHosts) {
     this.#services = services;
+    this.#hosts = hosts;
   }
 
   get(rule: string): VirtualService | undefined {
@@ -170,8 +173,8 @@ export class VirtualServiceIndex {
 
   /** Services that a wildcard stands for and for which no VirtualService that everybody sees names the host itself. */
   *#openTo(pattern: string): Generator<string> {
-    for (const { key, host } of this.#services.services()) {
-      if (!fits(pattern, host)) continue;
+    for (const key of this.#hosts.fitting(pattern)) {
+      const host = hostOfKey(key, this.#services);
       const [first] = this.forHost(host);
       const isClosed =
         first !== undefined &&

@@ -8,13 +8,13 @@ export const DENIER: Schema<DenierParams> = checked(
   object({
     status: field(
       object({
-        code: field(int32({ min: 0, max: 16 }), "gRPC status code; 9 (FAILED_PRECONDITION) by default."),
+        code: field(int32({ min: 0, max: 16 }), "gRPC status code.", { default: "9 (FAILED_PRECONDITION)" }),
         message: field(string(), "What the caller is told."),
       }),
       "What every check answers.",
     ),
-    validDuration: field(goDuration({ minMs: 0 }), "How long the answer may be used again; 5s by default."),
-    validUseCount: field(int32({ min: 0 }), "How often the answer may be used again; 1000 by default."),
+    validDuration: field(goDuration({ minMs: 0 }), "How long the answer may be used again.", { default: "5s" }),
+    validUseCount: field(int32({ min: 0 }), "How often the answer may be used again.", { default: "1000" }),
   }),
   ({ status, validDuration, validUseCount }) => ({
     status: { code: status?.code ?? FAILED_PRECONDITION, message: status?.message ?? "" },

@@ -29,12 +29,14 @@ const providerUrl = checked(string(), (text, at) => {
 export const LIST_CHECKER: Schema<ListCheckerParams> = checked(
   object({
     providerUrl: field(providerUrl, "Where the list is fetched from; without, only the overrides count."),
-    refreshInterval: field(goDuration({ minMs: 1000 }), "How often it is fetched; 60s by default."),
-    ttl: field(goDuration({ minMs: 0 }), "How long a list that cannot be fetched again stays in use; 300s by default."),
-    cachingInterval: field(goDuration({ minMs: 0 }), "How long an answer may be used again; 300s by default."),
-    cachingUseCount: field(int32({ min: 0 }), "How often an answer may be used again; 10000 by default."),
+    refreshInterval: field(goDuration({ minMs: 1000 }), "How often it is fetched.", { default: "60s" }),
+    ttl: field(goDuration({ minMs: 0 }), "How long a list that cannot be fetched again stays in use.", {
+      default: "300s",
+    }),
+    cachingInterval: field(goDuration({ minMs: 0 }), "How long an answer may be used again.", { default: "300s" }),
+    cachingUseCount: field(int32({ min: 0 }), "How often an answer may be used again.", { default: "10000" }),
     overrides: field(list(string()), "Entries besides those fetched."),
-    entryType: field(enumeration(ENTRY_TYPES), "What entries are; STRINGS by default."),
+    entryType: field(enumeration(ENTRY_TYPES), "What entries are.", { default: "STRINGS" }),
     blacklist: field(bool(), "Refuse what is in the list instead of what is not."),
   }),
   (given, at) => {

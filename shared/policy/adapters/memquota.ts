@@ -9,7 +9,7 @@ const override = checked(
   object({
     dimensions: field(map(string()), "Dimensions and the values they must have; others do not matter."),
     maxAmount: field(amount, "The limit for these.", { required: true }),
-    validDuration: field(goDuration({ minMs: 0 }), "The window for these; by default that of the quota."),
+    validDuration: field(goDuration({ minMs: 0 }), "The window for these.", { default: "that of the quota" }),
   }),
   ({ dimensions, maxAmount, validDuration }) => ({
     dimensions: dimensions ?? {},

@@ -22,7 +22,7 @@ const linear = checked(
   object({
     numFiniteBuckets: field(count, "How many, besides the two open ones.", { required: true }),
     width: field(number, "Width of each.", { required: true }),
-    offset: field(number, "Where the first one starts; 0 by default."),
+    offset: field(number, "Where the first one starts.", { default: "0" }),
   }),
   ({ numFiniteBuckets, width, offset }, at) => {
     if (numFiniteBuckets === undefined || width === undefined) return undefined;
@@ -86,13 +86,13 @@ const labelName = checked(string(), (text, at) => {
 
 const metric = checked(
   object({
-    name: field(string(), "Name of the metric, shown as istio_<name>; by default the instance's."),
+    name: field(string(), "Name of the metric, shown as istio_<name>.", { default: "the instance's" }),
     instanceName: field(instanceName("metric"), "Full name of the metric instance.", { required: true }),
-    description: field(string(), "Help text; by default the name."),
+    description: field(string(), "Help text.", { default: "the name" }),
     kind: field(enumeration(["UNSPECIFIED", "GAUGE", "COUNTER", "DISTRIBUTION"]), "GAUGE, COUNTER or DISTRIBUTION.", {
       required: true,
     }),
-    buckets: field(buckets, "Of a distribution; the usual ones of Prometheus by default."),
+    buckets: field(buckets, "Of a distribution.", { default: "the usual ones of Prometheus" }),
     labelNames: field(list(labelName), "Dimensions of the instance that are shown."),
   }),
   ({ name, instanceName: instance, description, kind, buckets: bounds, labelNames }, at): PrometheusMetricParams => {

@@ -70,7 +70,7 @@ const serverUrl = checked(string(), (text, at) => {
 export const REDIS_QUOTA: Schema<RedisQuotaParams> = checked(
   object({
     quotas: field(list(quota), "The limits, one for each quota instance.", { required: true }),
-    redisServerUrl: field(serverUrl, "Which Redis; by default the one that Mixer was started with."),
+    redisServerUrl: field(serverUrl, "Which Redis.", { default: "the one that Mixer was started with" }),
     connectionPoolSize: field(
       int32({ min: 0, max: 1000 }),
       "Connections at most, 10 by default; a Mixer needs only one, over which its calls are pipelined.",

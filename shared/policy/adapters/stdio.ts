@@ -11,15 +11,21 @@ const DEFAULT_SEVERITIES: Readonly<Record<string, LogLevel>> = Object.fromEntrie
 
 export const STDIO: Schema<StdioParams> = checked(
   object({
-    logStream: field(enumeration(["STDOUT", "STDERR", "FILE", "ROTATED_FILE"]), "Where lines go; STDOUT by default."),
+    logStream: field(enumeration(["STDOUT", "STDERR", "FILE", "ROTATED_FILE"]), "Where lines go.", {
+      default: "STDOUT",
+    }),
     severityLevels: field(map(enumeration(LEVELS)), "Level of each severity; severities that are not named are INFO."),
-    metricLevel: field(enumeration(LEVELS), "Level of metrics; INFO by default."),
+    metricLevel: field(enumeration(LEVELS), "Level of metrics.", { default: "INFO" }),
     outputAsJson: field(bool(), "Lines of JSON (the default) or of text."),
-    outputLevel: field(enumeration(LEVELS), "What is below is not written; INFO by default."),
+    outputLevel: field(enumeration(LEVELS), "What is below is not written.", { default: "INFO" }),
     outputPath: field(string(), "The file of FILE and ROTATED_FILE."),
-    maxMegabytesBeforeRotation: field(int32({ min: 1 }), "Size at which a rotated file is exchanged; 100 by default."),
-    maxDaysBeforeRotation: field(int32({ min: 1 }), "Age in days at which a rotated file is exchanged; 30 by default."),
-    maxRotatedFiles: field(int32({ min: 1 }), "Rotated files kept; 1000 by default."),
+    maxMegabytesBeforeRotation: field(int32({ min: 1 }), "Size at which a rotated file is exchanged.", {
+      default: "100",
+    }),
+    maxDaysBeforeRotation: field(int32({ min: 1 }), "Age in days at which a rotated file is exchanged.", {
+      default: "30",
+    }),
+    maxRotatedFiles: field(int32({ min: 1 }), "Rotated files kept.", { default: "1000" }),
   }),
   (given, at) => {
     const logStream = given.logStream ?? "STDOUT";
