@@ -18,6 +18,8 @@ const KINDS = createKindRegistry();
 /** A registry that is only a table: `name.namespace` -> label sets of its instances. */
 export class ServiceTable {
   readonly instances = new Map<string, Labels[]>();
+  /** Keys of those that are gateways. */
+  readonly gateways = new Set<string>();
   ports = [{ number: 9080, protocol: "http" }];
 
   /** `name` or `name.namespace`; returns its key. */
@@ -50,7 +52,9 @@ export class ServiceTable {
   service(key: string) {
     if (!this.has(key)) return undefined;
     const [namespace = "", name = ""] = key.split(".");
-    return { namespace, name, ports: this.ports, principals: [`spiffe://cluster.local/ns/${namespace}/sa/${name}`] };
+    const principals = [`spiffe://cluster.local/ns/${namespace}/sa/${name}`];
+    const endpoints = (this.instances.get(key) ?? []).map((labels, i) => ({ instance: `${name}-${i}`, labels }));
+    return { namespace, name, ports: this.ports, principals, endpoints, gateway: this.gateways.has(key) };
   }
 
   carries(key: string, labels: Labels): boolean {
@@ -111,6 +115,12 @@ export class CompiledMesh {
   add(service: string, ...labels: Labels[]): Affected {
     const isNew = !this.table.has(keyOfName(service));
     return this.compiler.serviceChanged(this.table.add(service, ...labels), isNew);
+  }
+
+  /** The same for a gateway. */
+  addGateway(service: string, labels: Labels): Affected {
+    this.table.gateways.add(keyOfName(service));
+    return this.add(service, labels);
   }
 
   /** The compiled value of a service, as a proxy reads it; `name`, `name.namespace` or a key. */
