@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Affected, merged, NOTHING } from "../../services/pilot/compile/affected.ts";
 import { Compiler } from "../../services/pilot/compile/compiler.ts";
+import type { Oddity } from "../../services/pilot/compile/concern.ts";
 import { parseSubmission } from "../../shared/model/documents.ts";
 import {
   accepted,
@@ -104,6 +105,14 @@ export class CompiledMesh {
       return this.compiler.put(version);
     });
     return merged(NOTHING, ...results);
+  }
+
+  /** What is odd about documents that are not applied yet. */
+  oddities(yaml: string): Oddity[] {
+    return parseSubmission(yaml, KINDS).flatMap((document) => {
+      assert.ok(document.ok, JSON.stringify(document));
+      return this.compiler.odditiesOf(document.parsed);
+    });
   }
 
   delete(rule: string): Affected {
