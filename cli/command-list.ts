@@ -1,8 +1,11 @@
 import type { CommandDefinition } from "./command.ts";
 import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
+import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
+import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
+import { CONTEXT } from "./commands/context.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { DIFF } from "./commands/diff.ts";
@@ -11,6 +14,7 @@ import { EXPLAIN } from "./commands/explain.ts";
 import { EXPLAIN_KIND } from "./commands/explain-kind.ts";
 import { GET } from "./commands/get.ts";
 import { HISTORY } from "./commands/history.ts";
+import { MIXC } from "./commands/mixc.ts";
 import { PROXY_CONFIG } from "./commands/proxy-config.ts";
 import { PROXY_STATUS } from "./commands/proxy-status.ts";
 import { REPLACE } from "./commands/replace.ts";
@@ -43,7 +47,12 @@ export const COMMANDS: readonly CommandDefinition[] = [
   TELEMETRY,
   PROXY_STATUS,
   PROXY_CONFIG,
+  AUTHZ,
+  MIXC,
   BUS_CONFIG,
+  CONTEXT,
+  COMPLETION,
   VERSION,
+  COMPLETE,
   ...COMPONENT_COMMANDS,
 ];

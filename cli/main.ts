@@ -1,11 +1,13 @@
 import { componentHelp, isComponent, startComponent } from "./commands/component.ts";
+import { isMixerRequest } from "./commands/mixc.ts";
 import type { CliIo } from "./io.ts";
 import { runCli } from "./program.ts";
 
 const name = process.argv[2];
-if (isComponent(name) && process.argv.slice(3).some((word) => word === "--help" || word === "-h")) {
+const asksMixer = isMixerRequest(process.argv.slice(2));
+if (isComponent(name) && !asksMixer && process.argv.slice(3).some((word) => word === "--help" || word === "-h")) {
   process.stdout.write(`${await componentHelp(name)}\n`);
-} else if (isComponent(name)) {
+} else if (isComponent(name) && !asksMixer) {
   await startComponent(name);
 } else {
   const interrupted = new AbortController();
@@ -30,4 +32,6 @@ if (isComponent(name) && process.argv.slice(3).some((word) => word === "--help" 
     signal: interrupted.signal,
   };
   process.exitCode = await runCli(process.argv.slice(2), io);
+  // Somebody is typing: what has not answered by now is not waited for.
+  if (name === "__complete") process.stdout.write("", () => process.exit());
 }

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { errorMessage, MeshError } from "../shared/base/index.ts";
 import { buildCommand, COMMAND_GROUPS, outputOf, type RunOf } from "./command.ts";
 import { COMMANDS } from "./command-list.ts";
+import { isMixerRequest } from "./commands/mixc.ts";
 import { type CliIo, EXIT, EXIT_CODES, UsageError } from "./io.ts";
 import { palette } from "./render.ts";
 import { lateenVersion } from "./version.ts";
@@ -24,7 +25,8 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
     exitCode = await command();
   };
   try {
-    await buildProgram(io, runOf).parseAsync([...args], { from: "user" });
+    const words = isMixerRequest(args) ? ["mixc", ...args.slice(1)] : [...args];
+    await buildProgram(io, runOf).parseAsync(words, { from: "user" });
     return exitCode;
   } catch (error) {
     return report(error, io, failureCode);

@@ -1,10 +1,9 @@
 import type { CompiledTableName } from "../../services/pilot/compile/compiled-tables.ts";
 import { Compiler } from "../../services/pilot/compile/compiler.ts";
-import { GATEWAY } from "../../services/pilot/compile/kinds.ts";
 import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import { ConfigError } from "../../shared/base/index.ts";
 import { parseSubmission } from "../../shared/model/documents.ts";
-import { accepted, createKindRegistry, isKind, type ParsedResource } from "../../shared/model/index.ts";
+import { accepted, createKindRegistry, GATEWAY, isKind, type ParsedResource } from "../../shared/model/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { GatewayConfig, HostsConfig, ServiceConfig, tableKey, WorkloadConfig } from "../../shared/wire/index.ts";
 import type { DocumentFile } from "../documents.ts";

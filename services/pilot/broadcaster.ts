@@ -264,12 +264,14 @@ export class Broadcaster {
   }
 }
 
+/** Of the configuration in it; who wants to know when that is applied is to learn it of what it requires too. */
 function shapeOf({
   routes = [],
   views = [],
   policies = [],
   endpointShards = 0,
-}: Pick<Input<typeof ServiceConfig>, "routes" | "views" | "policies" | "endpointShards">): string {
-  const parts = { routes, views, policies, endpointShards };
+  revision = 0,
+}: Pick<Input<typeof ServiceConfig>, "routes" | "views" | "policies" | "endpointShards" | "revision">): string {
+  const parts = { routes, views, policies, endpointShards, revision };
   return Buffer.from(ServiceConfig.encode(parts)).toString("base64");
 }

@@ -64,3 +64,8 @@ export function resolveHost(host: string, callerNamespace: string): ServiceName 
   if (suffix !== "" && suffix !== "svc" && suffix !== `svc.${DOMAIN}`) return undefined;
   return isDnsLabel(namespace) ? { namespace, service } : undefined;
 }
+
+/** The service whose cluster name a host is: `name.ns.svc`, with or without `.cluster.local`. Undefined for every other host. */
+export function clusterService(host: string): ServiceName | undefined {
+  return host.split(".").length > 2 ? resolveHost(host, "") : undefined;
+}

@@ -15,6 +15,7 @@ export { closest } from "./closest.ts";
 export { defineKind } from "./define-kind.ts";
 export { formatDuration, parseAnyDuration, parseDuration } from "./duration.ts";
 export {
+  clusterService,
   DOMAIN,
   isDnsLabel,
   isFqdn,

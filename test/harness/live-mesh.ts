@@ -3,7 +3,7 @@ import type { Received, Reply } from "./application.ts";
 import { Application } from "./application.ts";
 import { type CliOutcome, type CliRun, runLateen } from "./cli.ts";
 import { eventually } from "./eventually.ts";
-import { SmallMesh } from "./small-mesh.ts";
+import { SmallMesh, type SmallMeshOptions } from "./small-mesh.ts";
 
 /** A small mesh in which `caller` calls `reviews`, as the command line sees it. */
 export class LiveMesh {
@@ -18,9 +18,9 @@ export class LiveMesh {
   }
 
   /** `env`: settings of the sidecar of reviews. */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<LiveMesh> {
+  static async start(env: Readonly<Record<string, string>> = {}, options: SmallMeshOptions = {}): Promise<LiveMesh> {
     const application = await new Application(answer).listen();
-    const live = new LiveMesh(await SmallMesh.start(["caller", "reviews"]), application);
+    const live = new LiveMesh(await SmallMesh.start(["caller", "reviews"], options), application);
     await live.mesh.sidecar("reviews", { MESH_PORTS: `9080:http=127.0.0.1:${application.port}`, ...env });
     live.#outbound = (await live.mesh.sidecar("caller"))["outbound"] ?? 0;
     await eventually(async () => {

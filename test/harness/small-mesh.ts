@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildCa } from "../../services/ca/app.ts";
 import { parseCaConfig } from "../../services/ca/config.ts";
+import { buildMixer } from "../../services/mixer/app.ts";
+import { parseMixerConfig } from "../../services/mixer/config.ts";
 import { buildPilot } from "../../services/pilot/app.ts";
 import { parsePilotConfig } from "../../services/pilot/config.ts";
 import { buildProxy } from "../../services/proxy/app.ts";
@@ -13,6 +15,7 @@ import { Plan, type WorkloadUser, workloadUserName } from "../../shared/wire/ind
 import { eventually } from "./eventually.ts";
 import { silentLog } from "./log.ts";
 import { type NatsFixture, startNats } from "./nats.ts";
+import { type RedisFixture, startRedis } from "./redis.ts";
 
 /** The gateway is the mesh's own. */
 const GATEWAY: WorkloadUser = {
@@ -22,22 +25,38 @@ const GATEWAY: WorkloadUser = {
   gateway: true,
 };
 
+export interface SmallMeshOptions {
+  /** A Mixer and a Redis, in place of a plan that asks nothing. */
+  readonly mixer?: boolean;
+}
+
 /** A real mesh in one process, on a real bus: Pilot, CA, a plan that asks nothing, and proxies as they are wanted. */
 export class SmallMesh {
   readonly nats: NatsFixture;
   readonly folder: string;
   readonly #apps: App[];
-  readonly #plans: TableOwner;
+  readonly #closers: readonly (() => unknown)[];
+  readonly #components: number;
+  /** Where there is a Mixer. */
+  readonly redis: RedisFixture | undefined;
 
-  private constructor(nats: NatsFixture, folder: string, apps: App[], plans: TableOwner) {
+  private constructor(
+    nats: NatsFixture,
+    folder: string,
+    apps: App[],
+    redis: RedisFixture | undefined,
+    closers: readonly (() => unknown)[],
+  ) {
     this.nats = nats;
     this.folder = folder;
     this.#apps = apps;
-    this.#plans = plans;
+    this.#components = apps.length;
+    this.redis = redis;
+    this.#closers = closers;
   }
 
   /** Services are of namespace `default` unless they are named `<namespace>/<service>`. */
-  static async start(services: readonly string[]): Promise<SmallMesh> {
+  static async start(services: readonly string[], options: SmallMeshOptions = {}): Promise<SmallMesh> {
     const workloads = [...services.map(workload), GATEWAY];
     const [nats, folder] = await Promise.all([startNats({ workloads }), mkdtemp(join(tmpdir(), "lateen-mesh-"))]);
     const env = (user: string) => ({
@@ -47,14 +66,17 @@ export class SmallMesh {
       LATEEN_DATA_DIR: join(folder, user),
       LOG_LEVEL: "error",
     });
-    const bus = await nats.connectStore("mixer");
-    const plans = new TableOwner({ bus, table: "plan", clock: systemClock, log: silentLog, onConflict: () => {} });
-    await plans.start();
-    await plans.set("default", Plan.encode({ revision: 1 }));
-    plans.markComplete();
     const apps = [buildPilot(parsePilotConfig(env("pilot"), [])), buildCa(parseCaConfig(env("ca"), []))];
+    if (options.mixer !== true) {
+      const plans = await emptyPlans(nats);
+      await Promise.all(apps.map((app) => app.start()));
+      return new SmallMesh(nats, folder, apps, undefined, [() => plans.stop()]);
+    }
+    const redis = await startRedis();
+    const settings = { ...env("mixer"), REDIS_URL: redis.url, METRICS_PORT: "0" };
+    apps.push(buildMixer(parseMixerConfig(settings, [])));
     await Promise.all(apps.map((app) => app.start()));
-    return new SmallMesh(nats, folder, apps, plans);
+    return new SmallMesh(nats, folder, apps, redis, [() => redis.stop()]);
   }
 
   sidecar(service: string, env: Readonly<Record<string, string>> = {}): Promise<AppPorts> {
@@ -81,9 +103,9 @@ export class SmallMesh {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#apps.splice(2).map((proxy) => proxy.stop()));
+    await Promise.all(this.#apps.splice(this.#components).map((proxy) => proxy.stop()));
     await Promise.all(this.#apps.map((app) => app.stop()));
-    this.#plans.stop();
+    for (const close of this.#closers) await close();
     await this.nats.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -119,6 +141,16 @@ export class SmallMesh {
     this.#apps.push(app);
     return await app.start();
   }
+}
+
+/** A plan that asks nothing. */
+async function emptyPlans(nats: NatsFixture): Promise<TableOwner> {
+  const bus = await nats.connectStore("mixer");
+  const plans = new TableOwner({ bus, table: "plan", clock: systemClock, log: silentLog, onConflict: () => {} });
+  await plans.start();
+  await plans.set("default", Plan.encode({ revision: 1 }));
+  plans.markComplete();
+  return plans;
 }
 
 function workload(name: string): WorkloadUser {

@@ -2,7 +2,7 @@ import { formatKey, keyOf, type MeshConfigSpec, type ParsedResource, revisionOf 
 import { type EndpointInput, GatewayConfig, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
-import { type Concern, kindOfRule } from "./concern.ts";
+import { type Concern, kindOfRule, type Oddity } from "./concern.ts";
 import { DestinationPolicies } from "./destination-policies.ts";
 import { DestinationRuleConcern } from "./destination-rule-concern.ts";
 import { DestinationRules } from "./destination-rules.ts";
@@ -18,10 +18,12 @@ import { withOrigination } from "./origination.ts";
 import { Revisions } from "./revisions.ts";
 import { RouteRules } from "./route-rules.ts";
 import { ServiceEntries } from "./service-entries.ts";
+import { ServiceHosts } from "./service-hosts.ts";
 import { compilePolicies } from "./service-policies.ts";
 import { ServiceRouteCompiler } from "./service-routes.ts";
 import { hostOfKey, type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
 import { SubsetMemory } from "./subset-memory.ts";
+import { virtualServiceOf } from "./virtual-service.ts";
 import type { OwnHost } from "./virtual-service-index.ts";
 import { RouteBuilder } from "./virtual-service-routes.ts";
 import { type FindRevision, VirtualServices } from "./virtual-services.ts";
@@ -61,6 +63,7 @@ export class Compiler {
   readonly #entries: Entries;
   readonly #gateways: Gateways;
   readonly #hosts: HostTables;
+  readonly #serviceHosts: ServiceHosts;
   readonly #routes: ServiceRouteCompiler;
   readonly #builder: RouteBuilder;
   readonly #concerns = new Map<string, Concern[]>();
@@ -76,8 +79,11 @@ export class Compiler {
     this.#known = new MeshServices(registry, configured, hosts);
     const services = new ServiceCatalog(this.#known);
     this.services = services;
+    this.#serviceHosts = new ServiceHosts(services);
+    const serviceHosts = this.#serviceHosts;
     this.virtualServices = new VirtualServices({
       services,
+      hosts: serviceHosts,
       rules,
       memory,
       findRevision,
@@ -91,6 +97,7 @@ export class Compiler {
     this.#ingress = new IngressRules(services);
     this.destinationRules = new DestinationRuleConcern({
       services,
+      hosts: serviceHosts,
       rules,
       mesh,
       virtualServices: this.virtualServices,
@@ -186,7 +193,7 @@ export class Compiler {
     this.#revisions.touch(key, Math.max(revision, ofPolicies));
     return {
       ...body,
-      revision: this.#revisions.settle(key, serviceShape(body)),
+      revision: this.#revisions.settle(key, serviceShape(body), service.revision),
       targets: [...new Set([key, ...targets])].filter((target) => this.services.has(target)).sort(),
     };
   }
@@ -197,10 +204,22 @@ export class Compiler {
     return service === undefined ? [] : this.#routes.possibleTargets(service);
   }
 
-  /** What VirtualServices in force say that has no effect, and why. */
+  /** What a VirtualService in force says that has no effect, and why. */
   notes(rule: string): readonly string[] {
     const active = this.virtualServices.inForce.get(rule);
     return active === undefined || active.frozen ? [] : this.#builder.expansion(active).notes;
+  }
+
+  /** What is odd about a resource beside those that are there, if it was put now. */
+  odditiesOf(resource: ParsedResource): Oddity[] {
+    const rule = formatKey(keyOf(resource.resource));
+    const given = virtualServiceOf(resource, this.#mesh.spec?.defaultVirtualServiceExportTo);
+    const notes =
+      given === undefined || this.wouldWait(resource) !== undefined ? [] : this.#builder.expansion(given).notes;
+    return [
+      ...notes.map((reason) => ({ reason, remedy: "change the match or the delegate" })),
+      ...this.destinationRules.odditiesOf(rule, resource),
+    ];
   }
 
   /** The instances of a service, sorted. */
@@ -278,6 +297,7 @@ export class Compiler {
 
   /** What a change of a service affects, itself included. */
   #serviceAffects(key: string, shape: boolean): Affected {
+    if (shape) this.#serviceHosts.changed(key);
     const host = hostOfKey(key, this.services);
     const routes = merged(this.#routeRules.hostChanged(host), this.virtualServices.hostChanged(host, shape));
     if (!shape) return routes;
@@ -292,6 +312,7 @@ export class Compiler {
 
   /** Tells callers of a host that only VirtualServices name; returns keys in table `hosts`. */
   #offer(key: string): string[] {
+    this.#serviceHosts.changed(key);
     // Whoever else knows it has told of it.
     if (this.#known.has(key)) return [];
     const own = this.virtualServices.inForce.ownHost(key);

@@ -1,15 +1,17 @@
-import type { ParsedResource } from "../../../shared/model/index.ts";
+import { DESTINATION_RULE, isKind, type ParsedResource } from "../../../shared/model/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
-import type { Concern } from "./concern.ts";
+import type { Concern, Oddity } from "./concern.ts";
 import type { AboutService, DestinationRule, DestinationRules } from "./destination-rules.ts";
-import { fits, isWildcard } from "./host-patterns.ts";
+import { isWildcard } from "./host-patterns.ts";
 import type { MeshDefaults } from "./mesh-defaults.ts";
 import type { RouteRules } from "./route-rules.ts";
+import type { ServiceHosts } from "./service-hosts.ts";
 import { meantHosts, type ServiceCatalog } from "./services.ts";
 import type { VirtualServices } from "./virtual-services.ts";
 
 export interface DestinationRuleConcernOptions {
   readonly services: ServiceCatalog;
+  readonly hosts: ServiceHosts;
   readonly rules: DestinationRules;
   readonly mesh: MeshDefaults;
   readonly virtualServices: VirtualServices;
@@ -59,6 +61,23 @@ export class DestinationRuleConcern implements Concern {
     return this.#options.rules.revisionFor(service);
   }
 
+  /** Subsets that a new version leaves out although routes in force name them. */
+  odditiesOf(rule: string, resource: ParsedResource): Oddity[] {
+    const { rules, virtualServices } = this.#options;
+    const before = rules.get(rule);
+    if (before === undefined || !isKind(resource, DESTINATION_RULE)) return [];
+    const kept = new Set(resource.parsed.subsets.map(({ name }) => name));
+    const hosts = meantHosts(before.spec.host);
+    const users = [...new Set(hosts.flatMap((host) => [...virtualServices.inForce.sendingTo(host)]))].sort();
+    return before.spec.subsets.flatMap(({ name }): Oddity[] => {
+      if (kept.has(name)) return [];
+      const using = users.filter((user) => virtualServices.inForce.names(user, hosts, name));
+      if (using.length === 0) return [];
+      const reason = `subset ${name} is left out, but ${using.join(", ")} sends to it: the labels that it had stay there`;
+      return [{ reason, remedy: "change the route first, or give the subset again" }];
+    });
+  }
+
   #changed(...entries: readonly (DestinationRule | undefined)[]): Affected {
     const hosts = [...new Set(entries.flatMap((entry) => (entry === undefined ? [] : meantHosts(entry.spec.host))))];
     const about = this.#about(hosts);
@@ -71,12 +90,10 @@ export class DestinationRuleConcern implements Concern {
 
   /** Keys of the services of these hosts, or that a wildcard among them stands for. */
   #about(hosts: readonly string[]): string[] {
-    const { services } = this.#options;
-    return hosts.flatMap((host) => {
-      if (!isWildcard(host)) return services.keysOf(host);
-      const keys = services.keysOf(host);
-      for (const service of services.services()) if (fits(host, service.host)) keys.push(service.key);
-      return [...new Set(keys)];
-    });
+    const { services, hosts: known } = this.#options;
+    const keys = hosts.flatMap((host) =>
+      isWildcard(host) ? [...services.keysOf(host), ...known.fitting(host)] : services.keysOf(host),
+    );
+    return [...new Set(keys)];
   }
 }

@@ -1,10 +1,9 @@
-import { isKind, type ParsedResource } from "../../../shared/model/index.ts";
+import { EGRESS_RULE, isKind, type ParsedResource } from "../../../shared/model/index.ts";
 import { tableKey } from "../../../shared/wire/index.ts";
 import { type Activated, type Affected, affected, merged, NOTHING } from "./affected.ts";
 import type { Concern } from "./concern.ts";
 import type { EntryService } from "./entry-service.ts";
 import type { HostOffer, HostTables } from "./host-tables.ts";
-import { EGRESS_RULE } from "./kinds.ts";
 import { type EntryChange, type EntryOutcome, keysOf, type ServiceEntries } from "./service-entries.ts";
 
 /** ServiceEntries, WorkloadEntries and EgressRules: the services that they make, and under which hosts callers find them. */

@@ -8,6 +8,7 @@ export interface KnownWorkload {
   /** workloadentry/<namespace>/<name>. */
   readonly rule: string;
   readonly name: string;
+  readonly revision: number;
   readonly spec: WorkloadEntrySpec;
 }
 
@@ -19,7 +20,7 @@ export interface RegisteredWorkload {
 
 /** What a selector chooses from. */
 export interface Workloads {
-  readonly entries: Iterable<KnownWorkload>;
+  readonly entries: readonly KnownWorkload[];
   readonly instances: Iterable<RegisteredWorkload>;
 }
 

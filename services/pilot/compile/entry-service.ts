@@ -2,7 +2,7 @@ import type { ExportTo } from "../../../shared/model/index.ts";
 import { type EndpointInput, tableKey } from "../../../shared/wire/index.ts";
 import type { RegisteredPort } from "../registry.ts";
 import { type Aged, compareAge } from "./age.ts";
-import { endpointsOf, type Workloads } from "./entry-endpoints.ts";
+import { endpointsOf, satisfies, type Workloads } from "./entry-endpoints.ts";
 import { type EntrySource, type HostPlace, placeOfHost, spokenProtocol } from "./entry-source.ts";
 import { exportedTo } from "./visibility.ts";
 
@@ -23,6 +23,8 @@ export interface EntryService extends HostPlace, Aged {
   readonly passthrough: boolean;
   readonly exportTo: ExportTo;
   readonly subjectAltNames: readonly string[];
+  /** The newest of the resources that say what it is and where its instances are. */
+  readonly revision: number;
 }
 
 /** Undefined when no source has a say about the service. */
@@ -39,14 +41,17 @@ export function buildEntryService(
   const ports = new Map<number, string>();
   const tlsPorts = new Set<number>();
   const endpoints = new Map<string, EndpointInput>();
+  let revision = 0;
   for (const source of [oldest, ...others]) {
+    const workloads = workloadsOf(source);
+    revision = Math.max(revision, source.revision, newestOf(source, workloads));
     for (const { number, protocol } of source.ports) {
       if (!ports.has(number)) ports.set(number, spokenProtocol(protocol));
     }
     for (const port of source.tlsPorts) tlsPorts.add(port);
     if (passthrough) continue;
     for (const host of hostsIn(source, key)) {
-      for (const endpoint of endpointsOf(source, host, workloadsOf(source))) {
+      for (const endpoint of endpointsOf(source, host, workloads)) {
         const instance = endpoint.instance ?? "";
         if (!endpoints.has(instance)) endpoints.set(instance, endpoint);
       }
@@ -66,7 +71,15 @@ export function buildEntryService(
     passthrough,
     exportTo: exportedTo(oldest.exportTo, defaultExportTo, oldest.namespace),
     subjectAltNames: oldest.subjectAltNames,
+    revision,
   };
+}
+
+/** The newest revision of the WorkloadEntries that it chooses. */
+function newestOf({ workloadLabels }: EntrySource, { entries }: Workloads): number {
+  if (workloadLabels === undefined) return 0;
+  const chosen = entries.filter(({ spec }) => satisfies(spec.labels, workloadLabels));
+  return chosen.reduce((newest, { revision }) => Math.max(newest, revision), 0);
 }
 
 /** Whether they differ in nothing but their instances. */

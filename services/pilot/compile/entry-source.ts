@@ -1,8 +1,8 @@
 import {
+  clusterService,
   type EgressRuleSpec,
   type ExportTo,
   isIpv4,
-  resolveHost,
   type ServiceEntrySpec,
   serviceHost,
 } from "../../../shared/model/index.ts";
@@ -50,7 +50,7 @@ export function spokenProtocol(protocol: string): string {
  * service of its own in the namespace of whoever names it.
  */
 export function placeOfHost(host: string, namespace: string): HostPlace | undefined {
-  const named = host.split(".").length > 2 ? resolveHost(host, namespace) : undefined;
+  const named = clusterService(host);
   if (named === undefined) return { namespace, name: host, host };
   if (named.namespace !== namespace) return undefined;
   return { namespace, name: named.service, host: serviceHost(named) };

@@ -1,10 +1,9 @@
-import { isKind, type Labels, type ParsedResource } from "../../../shared/model/index.ts";
+import { GATEWAY, isKind, type Labels, type ParsedResource } from "../../../shared/model/index.ts";
 import { type Affected, affected, NOTHING } from "./affected.ts";
 import { agedOf } from "./age.ts";
 import type { Concern } from "./concern.ts";
 import { satisfies } from "./entry-endpoints.ts";
 import { type BoundRoutes, type GatewayContent, type GatewayEntry, gatewayContent } from "./gateway-routes.ts";
-import { GATEWAY } from "./kinds.ts";
 import type { CompiledService } from "./services.ts";
 
 /**

@@ -89,8 +89,8 @@ function idOf({ instance = "", principal = "" }: EndpointInput): string {
 }
 
 function knownOf(service: EntryService): KnownService {
-  const { key, namespace, name, host, ports, principals, passthrough, tlsPorts, subjectAltNames } = service;
-  return { key, namespace, name, host, ports, principals, passthrough, tlsPorts, subjectAltNames };
+  const { key, namespace, name, host, ports, principals, passthrough, tlsPorts, subjectAltNames, revision } = service;
+  return { key, namespace, name, host, ports, principals, passthrough, tlsPorts, subjectAltNames, revision };
 }
 
 function joined(registered: KnownService, configured: EntryService): KnownService {

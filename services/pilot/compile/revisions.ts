@@ -16,11 +16,14 @@ export class Revisions {
     this.#touched.set(key, Math.max(this.#touched.get(key) ?? 0, revision));
   }
 
-  /** The revision of the value as it is now, `shape` being all that it says. */
-  settle(key: string, shape: string): number {
+  /**
+   * The revision of the value as it is now, `shape` being all that it says. `atLeast`: of what shows elsewhere (in endpoints) and
+   * is to be waited for here.
+   */
+  settle(key: string, shape: string, atLeast = 0): number {
     const kept = this.#kept.get(key);
-    if (kept?.shape === shape) return kept.revision;
-    const revision = Math.max(kept?.revision ?? 0, this.#touched.get(key) ?? 0);
+    if (kept?.shape === shape && kept.revision >= atLeast) return kept.revision;
+    const revision = Math.max(kept?.revision ?? 0, this.#touched.get(key) ?? 0, atLeast);
     this.#kept.set(key, { shape, revision });
     return revision;
   }

@@ -1,9 +1,12 @@
 import {
+  EGRESS_RULE,
   type EgressRuleSpec,
   type ExportTo,
   isKind,
   type ParsedResource,
   revisionOf,
+  SERVICE_ENTRY,
+  WORKLOAD_ENTRY,
   type WorkloadEntrySpec,
 } from "../../../shared/model/index.ts";
 import { tableKey } from "../../../shared/wire/index.ts";
@@ -12,7 +15,6 @@ import { egressConflicts } from "./egress-rules.ts";
 import type { KnownWorkload, RegisteredWorkload, Workloads } from "./entry-endpoints.ts";
 import { buildEntryService, type EntryService, endpointChanges, sameShape } from "./entry-service.ts";
 import { type EntrySource, placeOfHost, sourceOfEgressRule, sourceOfServiceEntry } from "./entry-source.ts";
-import { EGRESS_RULE, SERVICE_ENTRY, WORKLOAD_ENTRY } from "./kinds.ts";
 
 /**
  * The services that configuration makes: hosts of ServiceEntries and EgressRules, in the namespace of the resource.
@@ -64,7 +66,7 @@ export class ServiceEntries {
     if (isKind(resource, SERVICE_ENTRY)) {
       return changed(this.#refresh(this.#add(sourceOfServiceEntry(about, resource.parsed))));
     }
-    if (isKind(resource, WORKLOAD_ENTRY)) return changed(this.#putWorkload(about.rule, namespace, resource.parsed));
+    if (isKind(resource, WORKLOAD_ENTRY)) return changed(this.#putWorkload(about, resource.parsed));
     if (!isKind(resource, EGRESS_RULE)) return changed([]);
     const source = sourceOfEgressRule(about, resource.parsed);
     this.#egress.set(about.rule, { spec: resource.parsed, source });
@@ -135,9 +137,12 @@ export class ServiceEntries {
     );
   }
 
-  #putWorkload(rule: string, namespace: string, spec: WorkloadEntrySpec): readonly EntryChange[] {
+  #putWorkload(
+    { rule, namespace, revision }: Pick<EntrySource, "rule" | "namespace" | "revision">,
+    spec: WorkloadEntrySpec,
+  ): readonly EntryChange[] {
     const [, , name = ""] = rule.split("/");
-    this.#namespace(namespace).workloads.set(rule, { rule, name, spec });
+    this.#namespace(namespace).workloads.set(rule, { rule, name, revision, spec });
     return this.instancesChanged(namespace);
   }
 
@@ -203,7 +208,7 @@ export class ServiceEntries {
   }
 
   #workloads({ namespace }: EntrySource): Workloads {
-    const entries = this.#namespaces.get(namespace)?.workloads.values() ?? [];
+    const entries = [...(this.#namespaces.get(namespace)?.workloads.values() ?? [])];
     return { entries, instances: this.#instancesOf(namespace) };
   }
 

@@ -19,6 +19,8 @@ export interface KnownService {
   readonly bodiless?: boolean;
   /** Ports that applications call in plain text and the proxy in TLS. */
   readonly tlsPorts?: readonly number[];
+  /** The newest of the resources that say what it is and where its instances are. */
+  readonly revision?: number;
   /** Names of which a certificate must have one, where a policy asks for TLS and names none. */
   readonly subjectAltNames?: readonly string[];
 }

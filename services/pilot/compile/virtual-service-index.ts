@@ -1,7 +1,9 @@
 import { tableKey } from "../../../shared/wire/index.ts";
 import { compareAge } from "./age.ts";
 import { fits, HostPatterns, isWildcard } from "./host-patterns.ts";
-import { type KnownService, meantHosts, type ServiceCatalog, type ServiceSource } from "./services.ts";
+import { targetKey } from "./places.ts";
+import type { ServiceHosts } from "./service-hosts.ts";
+import { hostOfKey, type KnownService, meantHosts, type ServiceCatalog, type ServiceSource } from "./services.ts";
 import { StringIndex } from "./string-index.ts";
 import {
   boundGateways,
@@ -34,6 +36,7 @@ const OWN_PORTS = [{ number: 80, protocol: "http" }] as const;
  */
 export class VirtualServiceIndex {
   readonly #services: ServiceCatalog;
+  readonly #hosts: ServiceHosts;
   readonly #active = new Map<string, VirtualService>();
   /** Of the mesh, by the hosts whose requests they route. */
   readonly #byHost = new HostPatterns<string>();
@@ -42,8 +45,9 @@ export class VirtualServiceIndex {
   readonly #byDelegate = new StringIndex();
   readonly #byOwnKey = new StringIndex();
 
-  constructor(services: ServiceCatalog) {
+  constructor(services: ServiceCatalog, hosts: ServiceHosts) {
     this.#services = services;
+    this.#hosts = hosts;
   }
 
   get(rule: string): VirtualService | undefined {
@@ -97,6 +101,21 @@ export class VirtualServiceIndex {
       }
     }
     return rules;
+  }
+
+  /** Whether the rule itself sends to a subset of one of these hosts, wildcards among them. */
+  names(rule: string, hosts: readonly string[], subset: string): boolean {
+    const active = this.#active.get(rule);
+    if (active === undefined) return false;
+    const isAmong = (name: string) => hosts.some((host) => fits(host, name));
+    if (active.frozen !== undefined) {
+      return [...active.frozen.destinations()].some(
+        (destination) => destination.subset === subset && isAmong(hostOfKey(targetKey(destination), this.#services)),
+      );
+    }
+    return destinationsOf(active).some(
+      (destination) => destination.subset === subset && meantHosts(destination.host).some(isAmong),
+    );
   }
 
   /** Of these names the one that is this host, or those that a wildcard stands for. */
@@ -170,8 +189,8 @@ export class VirtualServiceIndex {
 
   /** Services that a wildcard stands for and for which no VirtualService that everybody sees names the host itself. */
   *#openTo(pattern: string): Generator<string> {
-    for (const { key, host } of this.#services.services()) {
-      if (!fits(pattern, host)) continue;
+    for (const key of this.#hosts.fitting(pattern)) {
+      const host = hostOfKey(key, this.#services);
       const [first] = this.forHost(host);
       const isClosed =
         first !== undefined &&

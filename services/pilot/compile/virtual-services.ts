@@ -5,6 +5,7 @@ import type { DestinationRules } from "./destination-rules.ts";
 import { missingFor } from "./missing-for.ts";
 import type { RestoredRules } from "./restored-routes.ts";
 import { RestoredRoutes } from "./restored-routes.ts";
+import type { ServiceHosts } from "./service-hosts.ts";
 import type { ServiceCatalog } from "./services.ts";
 import type { SubsetMemory } from "./subset-memory.ts";
 import { type VirtualService, virtualServiceOf } from "./virtual-service.ts";
@@ -17,6 +18,7 @@ export type FindRevision = (rule: string, revision: number) => ParsedResource | 
 
 export interface VirtualServicesOptions {
   readonly services: ServiceCatalog;
+  readonly hosts: ServiceHosts;
   readonly rules: DestinationRules;
   readonly memory: SubsetMemory;
   readonly findRevision: FindRevision;
@@ -39,7 +41,7 @@ export class VirtualServices implements Concern {
 
   constructor(options: VirtualServicesOptions) {
     this.#options = options;
-    this.inForce = new VirtualServiceIndex(options.services);
+    this.inForce = new VirtualServiceIndex(options.services, options.hosts);
     this.#restored = new RestoredRoutes(({ owner, callerNamespace, service, subset, labels }) =>
       options.memory.note(owner, callerNamespace, service, subset, labels),
     );

@@ -1,8 +1,10 @@
 import {
   isKind,
+  MESH_CONFIG,
   type MeshConfigSpec,
   type ParsedResource,
   ROOT_NAMESPACE,
+  SIDECAR,
   type SidecarSpec,
 } from "../../../shared/model/index.ts";
 import {
@@ -14,7 +16,6 @@ import {
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import { type Aged, agedOf, compareAge } from "./age.ts";
 import type { Concern } from "./concern.ts";
-import { MESH_CONFIG, SIDECAR } from "./kinds.ts";
 import { sortedLabels } from "./labels.ts";
 
 /**

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { defineKind } from "../define-kind.ts";
+import { clusterService } from "../hosts.ts";
 import type { At } from "../reader.ts";
 import { NETWORKING_API_VERSIONS } from "../resource.ts";
 import { dnsLabel, enumeration, int32, string } from "../scalars.ts";
@@ -84,6 +85,7 @@ export const SERVICE_ENTRY = defineKind<ServiceEntrySpec>({
     )
       at.errorOf("addresses", `networks cannot be combined with resolution ${resolution}`, "give single addresses");
     if (at.clean("resolution")) checkResolution(resolution, value.hosts ?? [], endpoints, at);
+    checkOwners(value.hosts ?? [], at);
     checkPortNames(value.ports ?? [], endpoints, at);
     if ((value.ports ?? []).length === 0 && at.clean("ports"))
       at.warnOf("ports", "there are no ports", "give the ports that are called");
@@ -147,6 +149,20 @@ function checkResolution(
       for (const name of ["addresses", "endpoints"])
         if (at.has(name)) at.errorOf(name, "have no use with resolution DYNAMIC_DNS", "remove them");
       break;
+  }
+}
+
+/** What a registered service is, only its own namespace may say. */
+function checkOwners(hosts: readonly string[], at: At): void {
+  for (const [index, host] of hosts.entries()) {
+    const named = clusterService(host);
+    if (named === undefined || named.namespace === at.context.namespace) continue;
+    at.reader.error(
+      `${at.path}.hosts[${index}]`,
+      host,
+      `is a service of namespace ${named.namespace}`,
+      `apply the ServiceEntry in namespace ${named.namespace}, or use a host of your own`,
+    );
   }
 }
 
