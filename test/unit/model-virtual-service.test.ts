@@ -115,7 +115,7 @@ describe("a VirtualService", () => {
         percent: 5,
       },
     ]);
-    assert.deepEqual(http?.fault?.delay, { percent: 10, fixedDelayMs: 1000 });
+    assert.deepEqual(http?.fault?.delay, { percent: 10, fixedDelayMs: 1000, exponentialDelayMs: 0 });
     assert.deepEqual(http?.cors?.allowOrigins, [{ exact: "https://a.example.com" }]);
     assert.deepEqual(http?.rewrite, { uri: "", authority: "b.example.com", regex: undefined });
     assert.deepEqual(http?.headers.request.set, [{ name: "x-a", value: "50%" }]);
