@@ -3,21 +3,24 @@ import {
   analyze,
   isAtLeast,
   isSuppressed,
+  type KnownService,
   LEVELS,
   type Level,
   type Message,
   parseSuppression,
   type Suppression,
   type World,
+  type WrittenWorld,
+  worldOfDocuments,
 } from "../../shared/analysis/index.ts";
 import { errorMessage } from "../../shared/base/index.ts";
-import { formatKey } from "../../shared/model/index.ts";
-import { type FileWorld, readFileWorld } from "../analysis/file-world.ts";
+import { createKindRegistry, formatKey } from "../../shared/model/index.ts";
+import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { readLiveWorld } from "../analysis/live-world.ts";
 import { FORMATS, type MessageFormat, renderCodes, renderMessages, renderSummary } from "../analysis/render.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { readDocumentFiles } from "../documents.ts";
+import { parseDocuments, readDocumentFiles } from "../documents.ts";
 import { type CliIo, EXIT, UsageError } from "../io.ts";
 import { withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
 import { withProgress } from "../progress.ts";
@@ -124,7 +127,7 @@ async function runAnalysis(flags: AnalyzeFlags, io: CliIo): Promise<number> {
 async function readWorld(flags: AnalyzeFlags, io: CliIo): Promise<World> {
   const { filename, namespace } = flags;
   const hasFiles = filename.length > 0;
-  const files = hasFiles ? readFileWorld(await readDocumentFiles(filename, io), namespace) : undefined;
+  const files = hasFiles ? await readFiles(filename, namespace, io) : undefined;
   if (files !== undefined && flags.live !== true) return { ...files, live: undefined, nowMs: Date.now() };
   const live = await withBus(flags, io, (bus) =>
     withProgress(io, "Reading the mesh", (progress) => readLiveWorld(bus, progress)),
@@ -132,8 +135,17 @@ async function readWorld(flags: AnalyzeFlags, io: CliIo): Promise<World> {
   return { ...(files === undefined ? live : overlaid(live, files)), nowMs: Date.now() };
 }
 
+async function readFiles(names: readonly string[], namespace: string | undefined, io: CliIo): Promise<WrittenWorld> {
+  const documents = (await readDocumentFiles(names, io)).flatMap((file) => parseDocuments(file));
+  const written = documents.map(({ file, ...document }) => ({
+    ...document,
+    origin: file === "-" ? "standard input" : file,
+  }));
+  return worldOfDocuments(written, createKindRegistry(POLICY_KINDS), namespace);
+}
+
 /** The mesh as it would be with the files applied: what they replace keeps its age. */
-function overlaid(live: Omit<World, "nowMs">, files: FileWorld): Omit<World, "nowMs"> {
+function overlaid(live: Omit<World, "nowMs">, files: WrittenWorld): Omit<World, "nowMs"> {
   const stored = new Map(live.resources.map((resource) => [formatKey(resource.key), resource]));
   const applied = files.resources.map((resource) => {
     const before = stored.get(formatKey(resource.key));
@@ -147,7 +159,14 @@ function overlaid(live: Omit<World, "nowMs">, files: FileWorld): Omit<World, "no
   return {
     ...live,
     resources: [...stored.values(), ...applied],
-    services: [...(live.services ?? []), ...(files.services ?? [])],
+    services: joined(live.services ?? [], files.services ?? []),
     namespaces: files.namespaces,
   };
+}
+
+/** What runs is known better than what files say of it. */
+function joined(running: readonly KnownService[], written: readonly KnownService[]): readonly KnownService[] {
+  const idOf = ({ namespace, name }: KnownService): string => `${namespace}/${name}`;
+  const known = new Set(running.map(idOf));
+  return [...running, ...written.filter((service) => !known.has(idOf(service)))];
 }

@@ -1,4 +1,3 @@
-import { serviceHost } from "../../shared/model/index.ts";
 import type { CompiledInstance, EqualityMatch } from "../../shared/policy/index.ts";
 import type { CheckPlanInput, Input, Plan, QuotaRuleInput, ReportPlanInput } from "../../shared/wire/index.ts";
 import { metricBounds } from "./adapters/prometheus.ts";
@@ -19,8 +18,12 @@ import { type LinkedAction, type LinkedConfig, type LinkedRule, rulesFor, type S
 export interface PlannedService {
   readonly namespace: string;
   readonly service: string;
+  /** What rules call it. */
+  readonly host: string;
   /** Of its ports; empty is taken for HTTP. */
   readonly protocols: readonly string[];
+  /** Its own proxies report what reaches it; a host outside that configuration names has none. */
+  readonly hasProxy: boolean;
 }
 
 export interface PlanSettings {
@@ -73,7 +76,7 @@ export function planFor(
     add([rule]);
     for (const action of rule.actions) add([action.handler, ...action.instances]);
   }
-  const bound = service === undefined ? [] : config.quotas.filter((quotas) => quotas.hosts.has(serviceHost(service)));
+  const bound = service === undefined ? [] : config.quotas.filter((quotas) => quotas.hosts.has(service.host));
   for (const quotas of bound) add(quotas.sources);
   const inboundRules = rules.filter((rule) => seesSide(rule, "inbound", service));
   const charging = has(inboundRules, "QUOTA");
@@ -97,7 +100,7 @@ function concerns(rule: LinkedRule, service: PlannedService | undefined): boolea
 function mayHold({ attribute, value }: EqualityMatch, service: PlannedService): boolean {
   switch (attribute) {
     case "destination.service":
-      return value === serviceHost(service);
+      return value === service.host;
     case "destination.namespace":
       return value === service.namespace;
     case "context.protocol":
@@ -111,7 +114,7 @@ function mayHold({ attribute, value }: EqualityMatch, service: PlannedService): 
 function seesSide(rule: LinkedRule, side: Side, service: PlannedService | undefined): boolean {
   const wanted = rule.match?.equalities.find(({ attribute }) => attribute === "context.reporter.kind");
   if (wanted !== undefined) return wanted.value === side;
-  return side === "inbound" || rule.readsReporter || service === undefined;
+  return service === undefined || rule.readsReporter || (side === "inbound") === service.hasProxy;
 }
 
 function has(rules: readonly LinkedRule[], variety: "CHECK" | "QUOTA"): boolean {

@@ -1,13 +1,9 @@
 import { ServiceConfig } from "../../shared/wire/index.ts";
 import type { PlannedService } from "./plan.ts";
 
-interface Known extends PlannedService {
-  readonly host: string;
-}
-
 /** The services of the mesh, from table `service`: who gets a plan, and which destinations have proxies. */
 export class ServiceDirectory {
-  readonly #byKey = new Map<string, Known>();
+  readonly #byKey = new Map<string, PlannedService>();
   readonly #hosts = new Set<string>();
 
   /** Takes one value of the table. Returns whether a plan may change. Throws WireError. */
@@ -19,11 +15,14 @@ export class ServiceDirectory {
       this.#hosts.delete(before.host);
       return true;
     }
-    const { namespace, name, host, ports } = ServiceConfig.decode(value);
+    const { namespace, name, host, ports, serviceAccounts } = ServiceConfig.decode(value);
     const protocols = ports.map((port) => port.protocol);
-    this.#byKey.set(key, { namespace, service: name, host, protocols });
-    this.#hosts.add(host);
-    return before === undefined || before.host !== host || before.protocols.join() !== protocols.join();
+    const hasProxy = serviceAccounts.length > 0;
+    this.#byKey.set(key, { namespace, service: name, host, protocols, hasProxy });
+    if (hasProxy) this.#hosts.add(host);
+    else this.#hosts.delete(host);
+    const same = before?.host === host && before.hasProxy === hasProxy;
+    return !same || before.protocols.join() !== protocols.join();
   }
 
   get services(): Iterable<PlannedService> {

@@ -1,5 +1,6 @@
 import {
   type DestinationRuleSpec,
+  type EgressRuleSpec,
   type ExportTo,
   ROOT_NAMESPACE,
   type ServiceEntrySpec,
@@ -14,7 +15,7 @@ import type { KnownPort, KnownService } from "./world.ts";
 export type FoundHost =
   | { readonly kind: "service"; readonly service: KnownService; readonly ports: readonly KnownPort[] }
   | { readonly kind: "entry"; readonly entry: Item<"ServiceEntry">; readonly ports: readonly KnownPort[] }
-  | { readonly kind: "egress" }
+  | { readonly kind: "egress"; readonly ports: readonly KnownPort[] }
   /** A VirtualService gives it a meaning, though nothing serves it. */
   | { readonly kind: "virtual" }
   /** It may be a service of which nothing is known. */
@@ -76,11 +77,12 @@ export class HostBook {
     for (const name of namesOf(host)) {
       for (const entries of this.#entries.fitting(name)) {
         for (const entry of entries) {
-          if (this.isVisible(entry, callerNamespace)) return { kind: "entry", entry, ports: portsOf(entry.spec) };
+          if (this.isVisible(entry, callerNamespace)) return { kind: "entry", entry, ports: entryPorts(entry.spec) };
           hidden ??= entry;
         }
       }
-      for (const _ of this.#egress.fitting(name)) return { kind: "egress" };
+      for (const [rule] of this.#egress.fitting(name))
+        if (rule !== undefined) return { kind: "egress", ports: egressPorts(rule.spec) };
       if (!asDestination) for (const _ of this.#virtual.fitting(name)) return { kind: "virtual" };
     }
     if (service !== undefined && !this.#index.knowsServices) return { kind: "unknowable" };
@@ -170,6 +172,19 @@ export function subsetIn(
   return undefined;
 }
 
-function portsOf(spec: ServiceEntrySpec): readonly KnownPort[] {
+/** The ports of what a host means; undefined when that is not known. */
+export function portsOf(found: FoundHost | undefined): readonly KnownPort[] | undefined {
+  return found !== undefined && "ports" in found ? found.ports : undefined;
+}
+
+/** On an https port the application speaks HTTP, and the proxy TLS. */
+function egressPorts({ ports }: EgressRuleSpec): readonly KnownPort[] {
+  return ports.map(({ port, protocol }) => {
+    const spoken = protocol.toLowerCase();
+    return { number: port, protocol: spoken === "https" ? "http" : spoken, name: "" };
+  });
+}
+
+function entryPorts(spec: ServiceEntrySpec): readonly KnownPort[] {
   return spec.ports.map(({ number, protocol, name }) => ({ number, protocol, name }));
 }

@@ -11,8 +11,9 @@ export {
   type Level,
 } from "./code.ts";
 export { EXAMPLE_NOW_MS } from "./codes/running.ts";
+export { type WrittenDocument, type WrittenWorld, worldOfDocuments } from "./documents.ts";
 export type { Message } from "./message.ts";
-export { isPlatformDocument, servicesOfDocuments } from "./platform.ts";
+export { servicesOfDocuments } from "./platform.ts";
 export { parseRegistered } from "./registered.ts";
 export { isSuppressed, parseSuppression, type Suppression } from "./suppression.ts";
 export type {

@@ -4,6 +4,7 @@ import {
   type EgressRuleSpec,
   type GatewaySpec,
   type IngressRuleSpec,
+  type Labels,
   type MeshConfigSpec,
   type ParsedResource,
   type QuotaSpecBindingSpec,
@@ -19,7 +20,7 @@ import {
 } from "../model/index.ts";
 import type { CompiledRule } from "../policy/index.ts";
 import { HostBook } from "./host-book.ts";
-import { WorkloadBook } from "./workload-book.ts";
+import { type KnownWorkload, WorkloadBook } from "./workload-book.ts";
 import type { KnownService, World } from "./world.ts";
 
 /** What the valid spec of each kind is; kinds that are not here are only counted and judged by their own schema. */
@@ -58,6 +59,7 @@ export class MeshIndex {
   readonly #byKey = new Map<string, Item<keyof SpecsByKind>>();
   readonly #parsed = new Map<string, ParsedResource>();
   readonly #named = new Set<string>();
+  readonly #gatewayNamespaces = new Map<string, ReadonlySet<string>>();
   readonly #services = new Map<string, KnownService>();
 
   constructor(world: World) {
@@ -90,6 +92,16 @@ export class MeshIndex {
     return this.world.services !== undefined;
   }
 
+  /** Whether it is known which instances there are: files may name services without what is behind them. */
+  get knowsWorkloads(): boolean {
+    return this.world.live !== undefined || this.workloads.size > 0;
+  }
+
+  /** Whether it is known which gateways there are. */
+  get knowsGateways(): boolean {
+    return this.world.live !== undefined || this.workloads.hasGateways;
+  }
+
   /** The valid ones, oldest first. */
   all<K extends keyof SpecsByKind>(kind: K): readonly Item<K>[] {
     return (this.#byKind.get(kind) ?? []) as unknown as readonly Item<K>[];
@@ -107,6 +119,23 @@ export class MeshIndex {
   /** Whether there is such a resource, valid or not: the reference is then right, and the fault is told elsewhere. */
   exists(kind: string, namespace: string, name: string): boolean {
     return this.#named.has(idOf(kind, namespace, name));
+  }
+
+  /** The gateways that carry all of the labels. */
+  gateways(selector: Labels): readonly KnownWorkload[] {
+    return [...this.workloads.selected(selector)].filter(({ instance }) => instance.gateway !== false);
+  }
+
+  /** The namespaces of the workloads of a Gateway, `<namespace>/<name>`; empty when none is known. */
+  gatewayNamespaces(gateway: string): ReadonlySet<string> {
+    const known = this.#gatewayNamespaces.get(gateway);
+    if (known !== undefined) return known;
+    const [namespace = "", name = ""] = gateway.split("/");
+    const item = this.get("Gateway", namespace, name);
+    const workloads = item === undefined ? [] : this.gateways(item.spec.selector);
+    const namespaces = new Set(workloads.map((workload) => workload.namespace));
+    this.#gatewayNamespaces.set(gateway, namespaces);
+    return namespaces;
   }
 
   service(namespace: string, name: string): KnownService | undefined {

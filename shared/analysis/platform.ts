@@ -84,10 +84,10 @@ export function servicesOfDocuments(documents: readonly JsonObject[], defaultNam
   return { services: services.length === 0 ? undefined : services, namespaces: [...namespaces] };
 }
 
-/** By appProtocol, else by the name of the port, `<protocol>` or `<protocol>-<anything>`; neither: HTTP, as detected. */
+/** By appProtocol, else by the name of the port, `<protocol>` or `<protocol>-<anything>`; "" when neither says one. */
 function protocolOf(appProtocol: string, name: string): string {
   const said = (appProtocol.split("/").at(-1) || name).toLowerCase();
-  return PROTOCOLS.find((protocol) => said === protocol || said.startsWith(`${protocol}-`)) ?? "http";
+  return PROTOCOLS.find((protocol) => said === protocol || said.startsWith(`${protocol}-`)) ?? "";
 }
 
 function nameOf(

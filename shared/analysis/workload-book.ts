@@ -1,5 +1,5 @@
 import type { Labels } from "../model/index.ts";
-import type { KnownInstance, World } from "./world.ts";
+import type { KnownInstance, KnownService, World } from "./world.ts";
 
 export interface KnownWorkload {
   readonly namespace: string;
@@ -9,6 +9,8 @@ export interface KnownWorkload {
 
 /** All instances by their labels: selectors are many, so each looks only where its rarest label is. */
 export class WorkloadBook {
+  /** Whether any says that it is one. */
+  readonly hasGateways: boolean;
   readonly #all: readonly KnownWorkload[];
   readonly #byLabel = new Map<string, KnownWorkload[]>();
 
@@ -16,6 +18,7 @@ export class WorkloadBook {
     this.#all = (world.services ?? []).flatMap(({ namespace, name, instances }) =>
       instances.map((instance) => ({ namespace, service: name, instance })),
     );
+    this.hasGateways = this.#all.some(({ instance }) => instance.gateway === true);
     for (const workload of this.#all) {
       for (const [name, value] of Object.entries(workload.instance.labels)) {
         const label = `${name}=${value}`;
@@ -24,6 +27,10 @@ export class WorkloadBook {
         else list.push(workload);
       }
     }
+  }
+
+  get size(): number {
+    return this.#all.length;
   }
 
   /** Those that carry all of the labels; all of them when there are none. */
@@ -48,4 +55,17 @@ export class WorkloadBook {
     }
     return false;
   }
+}
+
+/** Whether some instance of a service carries all of the labels. */
+export function carries(service: KnownService, labels: Labels): boolean {
+  const wanted = Object.entries(labels);
+  return service.instances.some((instance) => wanted.every(([name, value]) => instance.labels[name] === value));
+}
+
+/** `a=1,b=2` */
+export function labelText(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
 }

@@ -30,7 +30,7 @@ export interface KnownService {
 
 export interface KnownPort {
   readonly number: number;
-  /** In lower case: http, http2, grpc, https, tcp... */
+  /** In lower case: http, http2, grpc, https, tcp...; "" when nobody says, which is taken for http. */
   readonly protocol: string;
   /** "" where ports have no names. */
   readonly name: string;

@@ -4,22 +4,25 @@ import {
   type Example,
   parseRegistered,
   type World,
+  type WrittenWorld,
+  worldOfDocuments,
 } from "../../shared/analysis/index.ts";
-import { parseSubmission } from "../../shared/model/documents.ts";
-import { createKindRegistry } from "../../shared/model/index.ts";
+import { readDocuments } from "../../shared/model/documents.ts";
+import { createKindRegistry, type JsonObject } from "../../shared/model/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 
 const KINDS = createKindRegistry(POLICY_KINDS);
 
+function written(yaml: string): WrittenWorld {
+  const documents = readDocuments(yaml).map((content, place) =>
+    "errors" in content ? { place, errors: content.errors } : { place, value: content.value as JsonObject },
+  );
+  return worldOfDocuments(documents, KINDS);
+}
+
 /** YAML as an analysis gets it. */
 export function analysedResources(yaml: string): readonly AnalysedResource[] {
-  return parseSubmission(yaml, KINDS).map((document) => {
-    const { kind, namespace, name } = document;
-    const key = { kind, namespace, name };
-    return document.ok
-      ? { key, parsed: document.parsed, errors: [] }
-      : { key, parsed: undefined, errors: document.errors };
-  });
+  return written(yaml).resources;
 }
 
 export function worldOf(
@@ -27,10 +30,10 @@ export function worldOf(
   more: Partial<World> & { readonly registered?: readonly string[] | undefined } = {},
 ): World {
   const { registered, ...rest } = more;
+  const world = written(yaml);
   return {
-    resources: analysedResources(yaml),
-    services: registered === undefined ? undefined : parseRegistered(registered),
-    namespaces: [],
+    ...world,
+    services: registered === undefined ? world.services : parseRegistered(registered),
     live: undefined,
     nowMs: EXAMPLE_NOW_MS,
     ...rest,

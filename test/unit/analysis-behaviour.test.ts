@@ -182,3 +182,88 @@ spec: {destination: {name: reviews, labels: {version: v1}}, loadBalancing: {name
   assert.ok(tookMs < 5_000, `${tookMs} ms`);
   console.log(`10000 resources of ${count} services: ${tookMs.toFixed(0)} ms`);
 });
+
+const SERVICE = `apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: default}
+spec: {selector: {app: reviews}, ports: [{port: 9080, name: http}]}
+---
+`;
+
+test("files that name services without what is behind them say nothing of instances", () => {
+  const rules = `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: default}
+spec: {host: reviews, workloadSelector: {matchLabels: {app: page}}, exportTo: ["."], subsets: [{name: v1, labels: {version: v1}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: public, namespace: default}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: default}
+spec:
+  hosts: ["*"]
+  gateways: [public]
+  http: [{match: [{sourceLabels: {app: page}}], route: [{destination: {host: reviews}}]}, {route: [{destination: {host: reviews}}]}]
+`;
+  assert.deepEqual(codesOf(analyze(worldOf(SERVICE + rules))), []);
+});
+
+test("a subset must hold where the gateways are, not only where the rule is", () => {
+  const rules = (exportTo: string): string => `apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: public, namespace: default}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: default}
+spec:
+  hosts: ["*"]
+  gateways: [public]
+  http: [{route: [{destination: {host: reviews, subset: v1}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: default}
+spec: {host: reviews, exportTo: ["${exportTo}"], subsets: [{name: v1, labels: {version: v1}}]}
+`;
+  const registered = [
+    "reviews.default 9080/http version=v1",
+    "istio-ingress.istio-system 80/http istio=ingressgateway gateway",
+  ];
+  assert.deepEqual(codesOf(analyze(worldOf(rules("*"), { registered }))), []);
+  const [message] = analyze(worldOf(rules("."), { registered }));
+  assert.equal(message?.code, "LAT0102");
+  assert.match(message?.message ?? "", /callers of istio-system/);
+});
+
+test("a warning of the schema is not told beside a code for the same", () => {
+  const yaml = virtualService("reviews").replace(
+    /http: .*/,
+    "http: [{route: [{destination: {host: reviews}}]}, {timeout: 1s, route: [{destination: {host: reviews}}]}]",
+  );
+  assert.deepEqual(codesOf(analyze(worldOf(yaml))), ["LAT0202"]);
+});
+
+test("a VirtualService in force for some callers overrules a RouteRule for them alone", () => {
+  const rule = `---
+apiVersion: config.istio.io/v1alpha2
+kind: RouteRule
+metadata: {name: reviews, namespace: default}
+spec: {destination: {name: reviews}, route: [{labels: {version: v1}}]}
+`;
+  const told = (exportTo: string): string =>
+    analyze(worldOf(virtualService("reviews", `  exportTo: ["${exportTo}"]\n`) + rule)).find(
+      ({ code }) => code === "LAT0204",
+    )?.message ?? "";
+  assert.match(told("*"), /is in force for reviews\.default\.svc\.cluster\.local$/);
+  assert.match(told("shop"), /for callers of shop$/);
+});

@@ -197,7 +197,7 @@ test("Services and workloads of Kubernetes tell of ports, protocols and labels",
   assert.equal(found?.namespace, "shop");
   assert.deepEqual(
     found?.ports.map(({ number, protocol }) => `${number}/${protocol}`),
-    ["9080/http", "5432/tcp", "9090/grpc", "80/http"],
+    ["9080/http", "5432/tcp", "9090/grpc", "80/"],
   );
   assert.deepEqual(
     found?.instances.map(({ labels }) => labels["version"]),

@@ -4,15 +4,20 @@ import { describe, test } from "node:test";
 import { linkConfig } from "../../services/mixer/linked-config.ts";
 import { type PlannedService, planFor } from "../../services/mixer/plan.ts";
 import { DEFAULT_PLAN_KEY, PlanBook } from "../../services/mixer/plan-book.ts";
-import { Plan, tableKey } from "../../shared/wire/index.ts";
+import { ServiceDirectory } from "../../services/mixer/service-directory.ts";
+import { Plan, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
 import { ConfigFeed } from "./mixer-config.ts";
 
 const DEFAULT_CONFIG = readFileSync(new URL("../../../shared/policy/defaults.yaml", import.meta.url), "utf8");
 
-const RATINGS: PlannedService = { namespace: "default", service: "ratings", protocols: ["http"] };
-const REVIEWS: PlannedService = { namespace: "default", service: "reviews", protocols: ["http"] };
-const OTHER: PlannedService = { namespace: "other", service: "x", protocols: ["http"] };
-const MONGO: PlannedService = { namespace: "default", service: "mongodb", protocols: ["tcp"] };
+function planned(namespace: string, service: string, protocols: readonly string[]): PlannedService {
+  return { namespace, service, host: `${service}.${namespace}.svc.cluster.local`, protocols, hasProxy: true };
+}
+
+const RATINGS = planned("default", "ratings", ["http"]);
+const REVIEWS = planned("default", "reviews", ["http"]);
+const OTHER = planned("other", "x", ["http"]);
+const MONGO = planned("default", "mongodb", ["tcp"]);
 const SETTINGS = { failOpen: true };
 
 const DENIER = `
@@ -301,5 +306,48 @@ describe("a plan's revision", () => {
     const after = revisions();
     assert.equal(after.get(reviews), 45, "a deletion that nobody saw may have touched it");
     assert.equal(after.get(ratings), 3);
+  });
+});
+
+describe("a host outside that configuration names", () => {
+  const SHOP: PlannedService = {
+    namespace: "default",
+    service: "api.shop.example",
+    host: "api.shop.example",
+    protocols: ["http"],
+    hasProxy: false,
+  };
+  const METRIC = `
+kind: bus
+metadata: {name: handler, namespace: istio-system}
+---
+kind: metric
+metadata: {name: count, namespace: istio-system}
+spec: {value: "1"}
+---
+kind: rule
+metadata: {name: count, namespace: istio-system}
+spec: {match: 'destination.service == "api.shop.example"', actions: [{handler: handler.bus, instances: [count.metric]}]}
+`;
+
+  test("is reported by its callers, since nobody reports what reaches it", () => {
+    const { inbound, outbound } = plan(METRIC, SHOP);
+    assert.equal(inbound, undefined);
+    assert.ok(outbound);
+    const meshed = plan(METRIC, { ...SHOP, hasProxy: true });
+    assert.ok(meshed.inbound);
+    assert.equal(meshed.outbound, undefined);
+  });
+
+  test("is told from services of the mesh by its having no identities", () => {
+    const directory = new ServiceDirectory();
+    const config = (serviceAccounts: string[]) =>
+      ServiceConfig.encode({ namespace: "default", name: SHOP.service, host: SHOP.host, serviceAccounts });
+    assert.ok(directory.apply("default.shop", config([])));
+    assert.deepEqual([...directory.services], [{ ...SHOP, protocols: [] }]);
+    assert.equal(directory.hasProxy(SHOP.host), false);
+    assert.equal(directory.apply("default.shop", config([])), false);
+    assert.ok(directory.apply("default.shop", config(["spiffe://cluster.local/ns/default/sa/shop"])));
+    assert.ok(directory.hasProxy(SHOP.host));
   });
 });

@@ -1,4 +1,4 @@
-import { formatKey, type Labels, type PortPolicySpec, stableJson, type TrafficPolicySpec } from "../../model/index.ts";
+import { formatKey, type PortPolicySpec, stableJson, type TrafficPolicySpec } from "../../model/index.ts";
 import {
   EMPTY_SUBSET,
   FAILOVER_WITHOUT_EJECTION,
@@ -11,10 +11,11 @@ import {
   UNUSED_SUBSET_POLICY,
   UNVERIFIED_SERVER,
 } from "../codes/policies.ts";
-import { canonical } from "../host-book.ts";
+import { canonical, portsOf } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
 import { destinationsOf } from "../routes.ts";
+import { carries, labelText } from "../workload-book.ts";
 import type { KnownService } from "../world.ts";
 
 /** Policies of both dialects that do not act, or not as they seem to. */
@@ -23,7 +24,7 @@ export function checkDestinationRules(index: MeshIndex, report: Report): void {
   for (const item of index.all("DestinationRule")) {
     const { key, spec } = item;
     const found = spec.host.host.startsWith("*") ? undefined : index.hosts.find(spec.host, key.namespace, false);
-    const service = found?.kind === "service" ? found.service : undefined;
+    const service = found?.kind === "service" && found.service.instances.length > 0 ? found.service : undefined;
     if (spec.trafficPolicy === undefined && spec.subsets.length === 0)
       report.add(NO_EFFECT, key, "spec", "it has no trafficPolicy and no subsets");
     for (const [i, { name, labels, trafficPolicy }] of spec.subsets.entries()) {
@@ -43,7 +44,7 @@ export function checkDestinationRules(index: MeshIndex, report: Report): void {
     const policy = spec.trafficPolicy;
     if (policy === undefined) continue;
     checkPolicy(report, item, policy, service, "spec.trafficPolicy");
-    const ports = found?.kind === "service" || found?.kind === "entry" ? found.ports : [];
+    const ports = portsOf(found) ?? [];
     for (const [i, { port }] of policy.portLevelSettings.entries()) {
       if (ports.length === 0 || ports.some(({ number }) => number === port)) continue;
       const path = `spec.trafficPolicy.portLevelSettings[${i}].port`;
@@ -94,8 +95,7 @@ function checkPolicy(
         `${at}.tls.insecureSkipVerify`,
         `whoever answers for ${spec.host.host} is believed`,
       );
-    const isMeshed =
-      service !== undefined && service.instances.length > 0 && service.instances.every(({ plaintext }) => !plaintext);
+    const isMeshed = service?.instances.every(({ plaintext }) => !plaintext) === true;
     if (isMeshed && tls.mode !== "ISTIO_MUTUAL")
       report.add(
         TLS_CANNOT_ACT,
@@ -114,17 +114,6 @@ function checkPolicy(
   check(policy, path);
   for (const [i, { policy: part }] of policy.portLevelSettings.entries())
     check(part, `${path}.portLevelSettings[${i}]`);
-}
-
-export function carries(service: KnownService, labels: Labels): boolean {
-  const wanted = Object.entries(labels);
-  return service.instances.some((instance) => wanted.every(([name, value]) => instance.labels[name] === value));
-}
-
-export function labelText(labels: Labels): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(",");
 }
 
 function checkMerged(index: MeshIndex, report: Report): void {

@@ -3,6 +3,7 @@ import {
   CONFLICTING_SIDECARS,
   ENTRY_WITHOUT_ENDPOINTS,
   PORT_NAME_MISMATCH,
+  PORT_NAME_UNKNOWN,
   SELECTS_NOTHING,
   SEVERAL_DEFAULT_SIDECARS,
   SHARED_ENTRY_HOST,
@@ -11,34 +12,22 @@ import {
 } from "../codes/policies.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
-import { labelText } from "./destination-rules.ts";
+import { labelText } from "../workload-book.ts";
 
 /** ServiceEntries, WorkloadEntries and Sidecars. */
 export function checkEntries(index: MeshIndex, report: Report): void {
   const selectors = new Map<string, Labels[]>();
-  const hosts = new Map<string, Item<"ServiceEntry">>();
   const entriesOf = groupByNamespace(index.all("WorkloadEntry"));
   for (const item of index.all("ServiceEntry")) {
     const { key, spec } = item;
     checkPorts(report, item);
-    for (const [i, host] of spec.hosts.entries()) {
-      const first = hosts.get(`${key.namespace} ${host}`);
-      if (first === undefined) hosts.set(`${key.namespace} ${host}`, item);
-      else if (first !== item)
-        report.add(
-          SHARED_ENTRY_HOST,
-          key,
-          `spec.hosts[${i}]`,
-          `merged with ServiceEntry ${first.key.namespace}/${first.key.name}, which has ${host} too`,
-        );
-    }
     const labels = spec.workloadLabels;
     if (labels === undefined) continue;
     push(selectors, key.namespace, labels);
     const isThere =
       index.workloads.some(labels, key.namespace) ||
       (entriesOf.get(key.namespace) ?? []).some((entry) => fits(labels, entry.spec.labels));
-    if (!isThere && index.knowsServices)
+    if (!isThere && index.knowsWorkloads)
       report.add(
         ENTRY_WITHOUT_ENDPOINTS,
         key,
@@ -50,8 +39,39 @@ export function checkEntries(index: MeshIndex, report: Report): void {
     if ((selectors.get(key.namespace) ?? []).some((labels) => fits(labels, spec.labels))) continue;
     report.add(UNUSED_WORKLOAD_ENTRY, key, "spec.labels", `no ServiceEntry of ${key.namespace} selects it`);
   }
+  checkSharedHosts(index, report);
   checkSelectors(index, report);
   checkSidecars(index, report);
+  checkServicePorts(index, report);
+}
+
+/** EgressRules are entries of the older dialect, and merged with the others. */
+function checkSharedHosts(index: MeshIndex, report: Report): void {
+  const hosts = new Map<string, Item<"ServiceEntry" | "EgressRule">>();
+  const check = (item: Item<"ServiceEntry" | "EgressRule">, host: string, path: string): void => {
+    const id = `${item.key.namespace} ${host}`;
+    const first = hosts.get(id);
+    if (first === undefined) hosts.set(id, item);
+    else if (first !== item) {
+      const { kind, namespace, name } = first.key;
+      report.add(SHARED_ENTRY_HOST, item.key, path, `merged with ${kind} ${namespace}/${name}, which has ${host} too`);
+    }
+  };
+  for (const item of index.all("ServiceEntry"))
+    for (const [i, host] of item.spec.hosts.entries()) check(item, host, `spec.hosts[${i}]`);
+  for (const item of index.all("EgressRule")) check(item, item.spec.service, "spec.destination.service");
+}
+
+/** Only Services of a platform have ports with names; a registration says the protocol itself. */
+function checkServicePorts(index: MeshIndex, report: Report): void {
+  for (const { namespace, name, ports } of index.world.services ?? []) {
+    for (const [i, port] of ports.entries()) {
+      if (port.protocol !== "") continue;
+      const said = port.name === "" ? "has no name" : `is called ${port.name}`;
+      const message = `port ${port.number} ${said}, and nothing says its protocol`;
+      report.add(PORT_NAME_UNKNOWN, { kind: "Service", namespace, name }, `spec.ports[${i}].name`, message);
+    }
+  }
 }
 
 /** Protocols that a port's name may begin with. */
@@ -79,7 +99,7 @@ function checkPorts(report: Report, { key, spec }: Item<"ServiceEntry">): void {
 }
 
 function checkSelectors(index: MeshIndex, report: Report): void {
-  if (!index.knowsServices) return;
+  if (!index.knowsWorkloads) return;
   for (const kind of ["DestinationRule", "Sidecar"] as const) {
     for (const { key, spec } of index.all(kind)) {
       const labels = spec.workloadLabels;

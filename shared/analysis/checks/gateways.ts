@@ -1,7 +1,8 @@
-import { formatKey, type Labels, MESH_GATEWAY, type ScopedHost } from "../../model/index.ts";
+import { formatKey, MESH_GATEWAY, type ScopedHost } from "../../model/index.ts";
 import {
   CONFLICTING_GATEWAYS,
   GATEWAY_WITHOUT_WORKLOADS,
+  HIDDEN_FROM_GATEWAY,
   HOST_NOT_IN_GATEWAY,
   PORT_NOT_OPEN,
   SHARED_GATEWAY_HOST,
@@ -12,8 +13,7 @@ import { type Conditions, conditionsOfRule, covers } from "../conditions.ts";
 import { hostsOverlap } from "../host-patterns.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
-import type { KnownWorkload } from "../workload-book.ts";
-import { labelText } from "./destination-rules.ts";
+import { labelText } from "../workload-book.ts";
 
 const MAX_COMPARED = 200;
 const HTTP_PORT = 80;
@@ -32,6 +32,11 @@ export function checkGateways(index: MeshIndex, report: Report): void {
     if (target === undefined) continue;
     const seen = new Map<string, Item<"VirtualService">>();
     for (const item of items) {
+      for (const each of index.gatewayNamespaces(gateway)) {
+        if (index.hosts.isVisible(item, each)) continue;
+        const message = `it is not exported to ${each}, where the gateways of ${gateway} are`;
+        report.add(HIDDEN_FROM_GATEWAY, item.key, "spec.exportTo", message, `add ${each} to exportTo`);
+      }
       for (const [i, { host }] of item.spec.hosts.entries()) {
         const path = `spec.hosts[${i}]`;
         const hosts = target.spec.servers.flatMap((server) => server.hosts);
@@ -83,13 +88,9 @@ function whyNot(hosts: readonly ScopedHost[], namespace: string, host: string, g
   return `Gateway ${gateway} has no server for ${host}, only for ${list}`;
 }
 
-function selectedGateways(index: MeshIndex, selector: Labels): readonly KnownWorkload[] {
-  return [...index.workloads.selected(selector)].filter(({ instance }) => instance.gateway !== false);
-}
-
 function checkWorkloads(index: MeshIndex, report: Report, { key, spec }: Item<"Gateway">): void {
-  if (!index.knowsServices) return;
-  const workloads = selectedGateways(index, spec.selector);
+  if (!index.knowsGateways) return;
+  const workloads = index.gateways(spec.selector);
   if (workloads.length === 0) {
     const labels = Object.keys(spec.selector).length === 0 ? "" : ` that carries ${labelText(spec.selector)}`;
     report.add(GATEWAY_WITHOUT_WORKLOADS, key, "spec.selector", `there is no gateway${labels}`);
@@ -164,8 +165,8 @@ function scopesOverlap(a: ScopedHost, b: ScopedHost): boolean {
 function mayMeet(index: MeshIndex, a: Item<"Gateway">, b: Item<"Gateway">): boolean {
   const [x, y] = [a.spec.selector, b.spec.selector];
   for (const [name, value] of Object.entries(x)) if (y[name] !== undefined && y[name] !== value) return false;
-  if (labelText(x) === labelText(y) || !index.knowsServices) return true;
-  return selectedGateways(index, { ...x, ...y }).length > 0;
+  if (labelText(x) === labelText(y) || !index.knowsGateways) return true;
+  return index.gateways({ ...x, ...y }).length > 0;
 }
 
 function checkIngressRules(index: MeshIndex, report: Report): void {

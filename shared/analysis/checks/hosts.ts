@@ -1,6 +1,6 @@
 import { MESH_GATEWAY } from "../../model/index.ts";
 import { CONFLICTING_HOSTS, OVERRULED_ROUTE_RULE, ROUTE_ON_TCP_PORT, UNUSED_DELEGATE } from "../codes/routing.ts";
-import { canonical, type NamedHost } from "../host-book.ts";
+import { canonical, type NamedHost, portsOf } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
 
@@ -110,9 +110,7 @@ function checkProtocol(
   path: string,
 ): void {
   if (host.host.startsWith("*")) return;
-  const found = index.hosts.find(host, key.namespace);
-  if (found?.kind !== "service" && found?.kind !== "entry") return;
-  const { ports } = found;
+  const ports = portsOf(index.hosts.find(host, key.namespace)) ?? [];
   if (ports.length === 0 || ports.some(({ protocol }) => isHttp(protocol))) return;
   const list = ports.map(({ number, protocol }) => `${number}/${protocol}`).join(", ");
   report.add(ROUTE_ON_TCP_PORT, key, path, `${host.host} has only ${list}, and HTTP routes are not looked at there`);

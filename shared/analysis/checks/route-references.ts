@@ -1,4 +1,4 @@
-import { type HostRef, type Labels, MESH_GATEWAY } from "../../model/index.ts";
+import { DOMAIN, type HostRef, type Labels, MESH_GATEWAY, type ServiceRef } from "../../model/index.ts";
 import {
   BAD_DELEGATE,
   HIDDEN_HOST,
@@ -7,13 +7,16 @@ import {
   UNKNOWN_GATEWAY,
   UNKNOWN_HOST,
   UNKNOWN_PORT,
+  UNKNOWN_ROUTE_HOST,
   UNKNOWN_SOURCE,
   UNKNOWN_SUBSET,
 } from "../codes/references.ts";
-import { type NamedHost, namesOf, subsetIn } from "../host-book.ts";
+import { UNKNOWN_MATCH_PORT, UNKNOWN_VERSION } from "../codes/routing.ts";
+import { type NamedHost, namesOf, portsOf, subsetIn } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
 import { destinationsOf } from "../routes.ts";
+import { carries, labelText } from "../workload-book.ts";
 import type { KnownPort } from "../world.ts";
 
 /** Names that lead nowhere, of routes. */
@@ -25,14 +28,19 @@ export function checkRouteReferences(index: MeshIndex, report: Report): void {
       const ports = checkHost(index, report, item, host, at("host"));
       if (ports !== undefined && port !== 0) checkPort(report, item, ports, port, at("port.number"), host.host);
       if (ports !== undefined && port === 0) checkPortGiven(report, item, host, ports, path);
-      if (subset !== "") checkSubset(index, report, item, host, subset, at("subset"));
+      if (subset === "") continue;
+      for (const caller of callersOf(index, item)) {
+        if (!checkSubset(index, report, item, caller, host, subset, at("subset"))) break;
+      }
     }
+    checkOwnHosts(index, report, item);
     checkGateways(index, report, item);
     checkDelegates(index, report, item);
     for (const [i, { matches }] of item.spec.http.entries()) {
       for (const [j, match] of matches.entries()) {
         const { sourceLabels, sourceNamespace } = match;
         checkSource(index, report, item, `spec.http[${i}].match[${j}]`, sourceLabels, sourceNamespace);
+        if (match.port !== 0) checkMatchPort(index, report, item, match.port, `spec.http[${i}].match[${j}].port`);
       }
     }
   }
@@ -42,6 +50,7 @@ export function checkRouteReferences(index: MeshIndex, report: Report): void {
     for (const [i, each] of route.entries()) {
       if (each.destination.host !== destination.host)
         checkHost(index, report, item, each.destination, `spec.route[${i}].destination`);
+      checkLabels(index, report, item, each.destination, `spec.route[${i}].labels`);
     }
     if (mirror !== undefined) checkHost(index, report, item, mirror, "spec.mirror");
     if (match?.source !== undefined) {
@@ -89,7 +98,60 @@ function checkHost(
     const message = `ServiceEntry ${namespace}/${name} has ${host.host}, but does not export it to ${key.namespace}`;
     report.add(HIDDEN_HOST, key, path, message);
   }
-  return found?.kind === "service" || found?.kind === "entry" ? found.ports : undefined;
+  return portsOf(found);
+}
+
+/** Hosts that look like services and are none: what was meant to be routed is not. */
+function checkOwnHosts(index: MeshIndex, report: Report, { key, spec }: Item<"VirtualService">): void {
+  if (!index.knowsServices || !spec.gateways.includes(MESH_GATEWAY)) return;
+  for (const [i, host] of spec.hosts.entries()) {
+    if (host.service === undefined || !host.host.endsWith(`.svc.${DOMAIN}`)) continue;
+    if (index.hosts.find(host, key.namespace) === undefined)
+      report.add(UNKNOWN_ROUTE_HOST, key, `spec.hosts[${i}]`, `no service is called ${host.host}`);
+  }
+}
+
+/** Whether anything that is called through this VirtualService has the port. */
+function checkMatchPort(
+  index: MeshIndex,
+  report: Report,
+  { key, spec }: Item<"VirtualService">,
+  port: number,
+  path: string,
+): void {
+  const open = new Set<number>();
+  for (const gateway of spec.gateways) {
+    if (gateway === MESH_GATEWAY) {
+      for (const host of spec.hosts) {
+        const ports = host.host.startsWith("*") ? undefined : portsOf(index.hosts.find(host, key.namespace));
+        // Of a host whose ports are not known any may be meant.
+        if (ports === undefined || ports.length === 0) return;
+        for (const { number } of ports) open.add(number);
+      }
+    } else {
+      const [namespace = "", name = ""] = gateway.split("/");
+      const item = index.get("Gateway", namespace, name);
+      if (item === undefined) return;
+      for (const server of item.spec.servers) open.add(server.port);
+    }
+  }
+  if (spec.hosts.length === 0 || open.has(port)) return;
+  const list = [...open].sort((a, b) => a - b).join(", ");
+  report.add(UNKNOWN_MATCH_PORT, key, path, `nothing that it is for has port ${port}; there are ${list}`);
+}
+
+/** Labels that a rule of the older dialect sends to. */
+function checkLabels(
+  index: MeshIndex,
+  report: Report,
+  { key }: Item<"RouteRule">,
+  { service, host, labels }: ServiceRef,
+  path: string,
+): void {
+  if (service === undefined || Object.keys(labels).length === 0) return;
+  const known = index.service(service.namespace, service.service);
+  if (known === undefined || known.instances.length === 0 || carries(known, labels)) return;
+  report.add(UNKNOWN_VERSION, key, path, `no instance of ${host} carries ${labelText(labels)}`);
 }
 
 function checkPort(
@@ -123,25 +185,37 @@ function listOf(ports: readonly KnownPort[]): string {
   return ports.map(({ number, protocol }) => `${number}/${protocol}`).join(", ");
 }
 
+/**
+ * Namespaces that the callers of a VirtualService are in, as far as it says so: the one that it is exported to, else its
+ * own, where its author looks (callers elsewhere may have rules of their own); and those of the gateways it is bound to.
+ */
+function callersOf(index: MeshIndex, item: Item<"VirtualService">): ReadonlySet<string> {
+  const { key, spec } = item;
+  const callers = new Set<string>();
+  const [first = "*", ...others] = index.hosts.exportTo(item);
+  if (spec.gateways.includes(MESH_GATEWAY) || !index.knowsServices)
+    callers.add(first === "*" || others.length > 0 ? key.namespace : first);
+  for (const gateway of spec.gateways) for (const each of index.gatewayNamespaces(gateway)) callers.add(each);
+  return callers.size === 0 ? new Set([key.namespace]) : callers;
+}
+
+/** Returns whether callers of the namespace have the subset. */
 function checkSubset(
   index: MeshIndex,
   report: Report,
-  item: Item<"VirtualService">,
+  { key }: Item<"VirtualService">,
+  caller: string,
   host: HostRef,
   subset: string,
   path: string,
-): void {
-  // Callers of other namespaces may have rules of their own; the rule's own namespace is where its author looks.
-  const { key } = item;
-  const [first = "*", ...others] = index.hosts.exportTo(item);
-  const caller = first === "*" || others.length > 0 ? key.namespace : first;
+): boolean {
   const rules = index.hosts.rulesFor(host, caller);
-  if (subsetIn(rules, subset) !== undefined) return;
+  if (subsetIn(rules, subset) !== undefined) return true;
   const [rule] = rules;
   const elsewhere = [...index.hosts.anyRulesFor(host)].find((each) =>
     each.spec.subsets.some(({ name }) => name === subset),
   );
-  let message = `no DestinationRule for ${host.host} is there`;
+  let message = `no DestinationRule for ${host.host} holds for callers of ${caller}`;
   if (rule !== undefined) {
     const names = rules.flatMap((each) => each.spec.subsets.map(({ name }) => name));
     const has = names.length === 0 ? "has no subsets" : `has only ${names.join(", ")}`;
@@ -152,6 +226,7 @@ function checkSubset(
     message += `; DestinationRule ${namespace}/${name} has it, but does not hold there`;
   }
   report.add(UNKNOWN_SUBSET, key, path, `no subset ${subset}: ${message}`);
+  return false;
 }
 
 function checkGateways(index: MeshIndex, report: Report, { key, spec }: Item<"VirtualService">): void {
@@ -209,7 +284,7 @@ function checkSource(
   namespace: string,
   service?: { readonly namespace: string; readonly service: string },
 ): void {
-  if (!index.knowsServices) return;
+  if (!index.knowsWorkloads) return;
   const asked = Object.entries(labels);
   if (namespace !== "" && !index.namespaces.has(namespace)) {
     report.add(UNKNOWN_SOURCE, key, path, `there is no namespace ${namespace}`);

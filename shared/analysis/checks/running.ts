@@ -20,7 +20,8 @@ const SHOWN_KEYS = 5;
 /** What the parts of a running mesh tell. */
 export function checkRunning(index: MeshIndex, report: Report): void {
   const { live, services, nowMs } = index.world;
-  for (const service of services ?? []) checkService(report, service);
+  for (const service of services ?? [])
+    if (live !== undefined || service.instances.length > 0) checkService(report, service);
   if (live === undefined) return;
   for (const { key, reason } of live.pending) report.add(PENDING_RESOURCE, key, "", reason);
   for (const { namespace, instance, stale, rejected } of live.proxies) {

@@ -33,7 +33,15 @@ export function checkValues(index: MeshIndex, report: Report): void {
   for (const item of index.all("RouteRule")) {
     for (const { name, match } of item.spec.match?.headers ?? [])
       checkText(report, item, name, match, `spec.match.request.headers.${name}`);
-    const { retry, timeout } = item.spec;
+    const { retry, timeout, route } = item.spec;
+    for (const [i, { weight }] of route.entries())
+      if (weight === 0 && route.length > 1)
+        report.add(
+          UNUSED_DESTINATION,
+          item.key,
+          `spec.route[${i}].weight`,
+          "the weight is 0, so nothing is sent there",
+        );
     if (retry !== undefined && retry.attempts > 0)
       checkRetries(report, item, retry.perTryTimeoutMs ?? 0, timeout?.timeoutMs, "spec.httpReqRetries");
   }

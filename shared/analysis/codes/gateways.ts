@@ -139,6 +139,20 @@ spec:
 `;
 }
 
+export const HIDDEN_FROM_GATEWAY: CodeDefinition = {
+  code: "LAT0408",
+  name: "HiddenFromGateway",
+  level: "Error",
+  meaning:
+    "A VirtualService is bound to a Gateway, and is not exported to the namespace in which the gateways themselves run. They do not see it.",
+  remedy: "add the namespace of the gateways to exportTo",
+  example: {
+    yaml: `${gateway("public", "shop.example.com")}---${virtualService("shop", "shop.example.com").replace("  gateways", '  exportTo: ["."]\n  gateways')}`,
+    registered: [GATEWAY_INSTANCE, "reviews.default 80/http"],
+    repaired: { replace: [['exportTo: ["."]', 'exportTo: [".", istio-system]']] },
+  },
+};
+
 export const UNREACHABLE_INGRESS_RULE: CodeDefinition = {
   code: "LAT0407",
   name: "UnreachableIngressRule",

@@ -291,7 +291,7 @@ ${spec}`;
 export const PORT_NAME_MISMATCH: CodeDefinition = {
   code: "LAT0330",
   name: "PortNameMismatch",
-  level: "Warning",
+  level: "Info",
   meaning:
     "The name of a port begins with a protocol (`http-api`), and its protocol is another one. The protocol counts; whoever reads the name is misled.",
   remedy: "let the name begin with the protocol, or name no protocol in it",
@@ -309,7 +309,7 @@ export const SHARED_ENTRY_HOST: CodeDefinition = {
   name: "SharedEntryHost",
   level: "Info",
   meaning:
-    "Several ServiceEntries of one namespace have one host. They are merged: ports and endpoints of both, the settings of the oldest.",
+    "Several ServiceEntries or EgressRules of one namespace have one host. They are merged: ports and endpoints of both, the settings of the oldest.",
   remedy: "put everything about one host into one ServiceEntry",
   example: {
     yaml: `${serviceEntry("search", "  hosts: [search.example.com]\n  location: MESH_EXTERNAL\n  resolution: DNS\n  ports: [{number: 80, name: http, protocol: HTTP}]\n")}---${serviceEntry("search-more", "  hosts: [search.example.com]\n  location: MESH_EXTERNAL\n  resolution: DNS\n  ports: [{number: 8080, name: http-alt, protocol: HTTP}]\n")}`,
@@ -357,5 +357,25 @@ export const ENTRY_WITHOUT_ENDPOINTS: CodeDefinition = {
     ),
     registered: REVIEWS,
     repaired: { registered: ["legacy.default 80/http app=legacy"] },
+  },
+};
+
+export const PORT_NAME_UNKNOWN: CodeDefinition = {
+  code: "LAT0334",
+  name: "PortNameUnknown",
+  level: "Info",
+  meaning:
+    "The name of a port of a Kubernetes Service does not begin with a protocol, and it has no appProtocol. It is taken for HTTP.",
+  remedy: "name the port <protocol> or <protocol>-<anything>, or give appProtocol",
+  example: {
+    yaml: `
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: default}
+spec:
+  selector: {app: reviews}
+  ports: [{port: 9080, name: web}]
+`,
+    repaired: { replace: [["name: web", "name: http-web"]] },
   },
 };

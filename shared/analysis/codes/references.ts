@@ -347,6 +347,29 @@ spec:
   },
 };
 
+export const UNKNOWN_ROUTE_HOST: CodeDefinition = {
+  code: "LAT0115",
+  name: "UnknownRouteHost",
+  level: "Warning",
+  meaning:
+    "A VirtualService of sidecars is for a host that is named like a service, and there is none. It answers under that name all the same; if an existing service was meant, that one is not routed by it.",
+  remedy: "correct the host (a short name is completed in the namespace of the VirtualService), or start the service",
+  example: {
+    yaml: `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: default}
+spec:
+  hosts: [review]
+  http:
+  - route:
+    - destination: {host: reviews}
+`,
+    registered: REVIEWS,
+    repaired: { replace: [["hosts: [review]", "hosts: [reviews]"]] },
+  },
+};
+
 export const UNKNOWN_SOURCE: CodeDefinition = {
   code: "LAT0114",
   name: "UnknownSource",

@@ -324,3 +324,34 @@ spec:
     repaired: { replace: [["prefix: /ratings", "prefix: /reviews/1"]] },
   },
 };
+
+export const UNKNOWN_MATCH_PORT: CodeDefinition = {
+  code: "LAT0218",
+  name: "UnknownMatchPort",
+  level: "Warning",
+  meaning:
+    "A match is for a port that neither the hosts of the VirtualService nor the Gateways it is bound to have. The port of a match is the one that was called, not that of the destination.",
+  remedy: "name a port that is called, or leave it out",
+  example: {
+    yaml: virtualService(
+      "reviews",
+      `  - match: [{port: 8080}]\n    timeout: 2s\n    ${TO_REVIEWS}\n  - ${TO_REVIEWS}\n`,
+    ),
+    registered: ["reviews.default 9080/http"],
+    repaired: { replace: [["{port: 8080}", "{port: 9080}"]] },
+  },
+};
+
+export const UNKNOWN_VERSION: CodeDefinition = {
+  code: "LAT0219",
+  name: "UnknownVersion",
+  level: "Warning",
+  meaning:
+    "A RouteRule sends to labels that no instance of the service carries. A new rule stays pending; one in force gets 503.",
+  remedy: "correct the labels, or start instances that carry them",
+  example: {
+    yaml: ROUTE_RULE,
+    registered: ["reviews.default 9080/http version=v2"],
+    repaired: { registered: ["reviews.default 9080/http version=v1"] },
+  },
+};
