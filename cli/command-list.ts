@@ -3,7 +3,9 @@ import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
+import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
+import { CONTEXT } from "./commands/context.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
 import { DIFF } from "./commands/diff.ts";
@@ -48,6 +50,9 @@ export const COMMANDS: readonly CommandDefinition[] = [
   AUTHZ,
   MIXC,
   BUS_CONFIG,
+  CONTEXT,
+  COMPLETION,
   VERSION,
+  COMPLETE,
   ...COMPONENT_COMMANDS,
 ];

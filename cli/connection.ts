@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { errorMessage, UnavailableError } from "../shared/base/index.ts";
 import { type Bus, connectBus } from "../shared/bus/index.ts";
 import { createLogger } from "../shared/obs/index.ts";
 import { Subjects } from "../shared/wire/index.ts";
+import { completed, contextNamed, readContextFile, readContexts, type StoredContext } from "./contexts.ts";
 import { type CliIo, UsageError } from "./io.ts";
 import { withProgress } from "./progress.ts";
 
@@ -14,8 +14,8 @@ import { withProgress } from "./progress.ts";
  *
  * A context is one mesh's address and credentials. LATEEN_CONTEXT_FILE names a file of one; else
  * ~/.config/lateen/contexts.json holds several ({"current": "a", "contexts": {"a": {...}}}), and --context or
- * LATEEN_CONTEXT says which. Once a server is named by a flag or the environment, no context is read: credentials
- * of one mesh are never sent to another.
+ * LATEEN_CONTEXT says which. Once a server is named by a flag or the environment, no context is read, and a context that
+ * --context names is taken whole, without the environment: credentials of one mesh are never sent to another.
  */
 export interface ConnectionFlags {
   readonly natsUrl?: string;
@@ -32,13 +32,6 @@ export interface MeshAddress {
   readonly prefix: string;
 }
 
-interface StoredContext {
-  readonly natsUrl?: unknown;
-  readonly user?: unknown;
-  readonly password?: unknown;
-  readonly prefix?: unknown;
-}
-
 const CONNECT_TIMEOUT_MS = 5_000;
 const KEEP_ALIVE_MS = 60_000;
 const DEFAULT_URL = "nats://127.0.0.1:4222";
@@ -46,23 +39,32 @@ const DEFAULT_USER = "operator";
 
 /** Throws UsageError for a context that is not there or not readable. */
 export function resolveAddress(flags: ConnectionFlags, io: CliIo): MeshAddress {
-  const natsUrl = flags.natsUrl ?? nonEmpty(io.env["NATS_URL"]);
-  const stored = natsUrl === undefined ? readContext(flags, io) : {};
+  if (flags.natsUrl !== undefined && flags.context !== undefined)
+    throw new UsageError("give either --nats-url or --context: credentials of one mesh are never sent to another");
+  // A context that a flag names is meant as a whole.
+  const env = flags.context === undefined ? io.env : {};
+  const natsUrl = flags.natsUrl ?? nonEmpty(env["NATS_URL"]);
+  const stored = natsUrl === undefined ? completed(chosenContext(flags, io)) : {};
   return {
-    natsUrl: natsUrl ?? text(stored.natsUrl) ?? DEFAULT_URL,
-    user: flags.natsUser ?? nonEmpty(io.env["NATS_USER"]) ?? text(stored.user),
-    password: flags.natsPassword ?? nonEmpty(io.env["NATS_PASSWORD"]) ?? text(stored.password),
-    prefix: flags.meshPrefix ?? nonEmpty(io.env["MESH_PREFIX"]) ?? text(stored.prefix) ?? "mesh",
+    natsUrl: natsUrl ?? stored.natsUrl ?? DEFAULT_URL,
+    user: flags.natsUser ?? nonEmpty(env["NATS_USER"]) ?? stored.user,
+    password: flags.natsPassword ?? nonEmpty(env["NATS_PASSWORD"]) ?? stored.password,
+    prefix: flags.meshPrefix ?? nonEmpty(env["MESH_PREFIX"]) ?? stored.prefix ?? "mesh",
   };
 }
 
 /** Connects as an operator, runs, closes. Throws UnavailableError when the server cannot be reached within 5 s. */
-export async function withBus<T>(flags: ConnectionFlags, io: CliIo, run: (bus: Bus) => Promise<T>): Promise<T> {
+export async function withBus<T>(
+  flags: ConnectionFlags,
+  io: CliIo,
+  run: (bus: Bus) => Promise<T>,
+  { connectTimeoutMs = CONNECT_TIMEOUT_MS }: { readonly connectTimeoutMs?: number } = {},
+): Promise<T> {
   const address = resolveAddress(flags, io);
   // The mesh's own timers let a process end; a command that waits for an answer must not end before it.
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   try {
-    const bus = await withProgress(io, `Connecting to ${address.natsUrl}`, () => connect(address));
+    const bus = await withProgress(io, `Connecting to ${address.natsUrl}`, () => connect(address, connectTimeoutMs));
     try {
       return await run(bus);
     } finally {
@@ -73,7 +75,7 @@ export async function withBus<T>(flags: ConnectionFlags, io: CliIo, run: (bus: B
   }
 }
 
-async function connect(address: MeshAddress): Promise<Bus> {
+async function connect(address: MeshAddress, connectTimeoutMs: number): Promise<Bus> {
   const subjects = new Subjects(address.prefix);
   try {
     return await connectBus({
@@ -84,7 +86,7 @@ async function connect(address: MeshAddress): Promise<Bus> {
       inboxPrefix: subjects.inbox(address.user ?? DEFAULT_USER),
       subjects,
       log: createLogger({ component: "cli", level: "error" }),
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      connectTimeoutMs,
     });
   } catch (error) {
     const why = error instanceof Error && error.cause !== undefined ? errorMessage(error.cause) : errorMessage(error);
@@ -92,43 +94,14 @@ async function connect(address: MeshAddress): Promise<Bus> {
   }
 }
 
-function readContext(flags: ConnectionFlags, io: CliIo): StoredContext {
+function chosenContext(flags: ConnectionFlags, io: CliIo): StoredContext {
   const name = flags.context ?? nonEmpty(io.env["LATEEN_CONTEXT"]);
   const file = nonEmpty(io.env["LATEEN_CONTEXT_FILE"]);
-  if (name === undefined && file !== undefined) return readJson(file) as StoredContext;
-  const contextsFile = join(nonEmpty(io.env["HOME"]) ?? homedir(), ".config/lateen/contexts.json");
-  if (existsSync(contextsFile)) {
-    const { current, contexts = {} } = readJson(contextsFile) as {
-      current?: unknown;
-      contexts?: Record<string, StoredContext>;
-    };
-    const wanted = name ?? text(current);
-    if (wanted !== undefined) {
-      const found = Object.hasOwn(contexts, wanted) ? contexts[wanted] : undefined;
-      if (found !== undefined) return found;
-      throw new UsageError(
-        `no context ${JSON.stringify(wanted)} in ${contextsFile}; it has: ${Object.keys(contexts).join(", ") || "none"}`,
-      );
-    }
-  } else if (name !== undefined) {
-    throw new UsageError(`context ${JSON.stringify(name)} is asked for, but there is no ${contextsFile}`);
-  }
+  if (name === undefined && file !== undefined) return readContextFile(file);
+  const wanted = name ?? readContexts(io).current;
+  if (wanted !== undefined) return contextNamed(io, wanted);
   const demoFile = join(io.cwd, ".demo/context.json");
-  return existsSync(demoFile) ? (readJson(demoFile) as StoredContext) : {};
-}
-
-function readJson(file: string): object {
-  try {
-    const value: unknown = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof value === "object" && value !== null) return value;
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${errorMessage(error)}`);
-  }
-  throw new UsageError(`cannot read ${file}: it is not a JSON object`);
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
+  return existsSync(demoFile) ? readContextFile(demoFile) : {};
 }
 
 function nonEmpty(value: string | undefined): string | undefined {

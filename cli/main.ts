@@ -32,4 +32,6 @@ if (isComponent(name) && !asksMixer && process.argv.slice(3).some((word) => word
     signal: interrupted.signal,
   };
   process.exitCode = await runCli(process.argv.slice(2), io);
+  // Somebody is typing: what has not answered by now is not waited for.
+  if (name === "__complete") process.stdout.write("", () => process.exit());
 }

@@ -65,6 +65,8 @@ export interface ApplierOptions {
   readonly kinds: KindRegistry;
   /** Why a resource would wait before it comes into force; undefined when it would not. */
   readonly pendingReason: (resource: ParsedResource) => string | undefined;
+  /** What is odd about a resource beside those in force, but may be meant; default: nothing. */
+  readonly odditiesOf?: (resource: ParsedResource) => readonly { readonly reason: string; readonly remedy: string }[];
   /** Stores a version; throws when it could not. */
   readonly write: (version: StoredVersion) => Promise<void>;
 }
@@ -200,7 +202,12 @@ export class Applier {
     }
     if (refusals.length > 0) return this.#reject(document, refusals, warnings);
     const waits = pendingReason(document.parsed);
-    const notes = waits === undefined ? warnings : [...warnings, pendingNote(waits)];
+    const odd = this.#options.odditiesOf?.(document.parsed) ?? [];
+    const notes = [
+      ...warnings,
+      ...odd.map(({ reason, remedy }): FieldError => ({ path: "", value: null, reason, remedy })),
+      ...(waits === undefined ? [] : [pendingNote(waits)]),
+    ];
     const result = (outcome: Outcome, revision: number): ApplyResult => ({
       document: document.document,
       ...key,

@@ -108,6 +108,7 @@ export class Leadership {
       store,
       kinds,
       pendingReason: (resource) => term.compiler.wouldWait(resource),
+      odditiesOf: (resource) => term.compiler.odditiesOf(resource),
       write: async (version) => {
         if (this.#generation !== generation) throw new UnavailableError(LEADS_NO_MORE);
         try {

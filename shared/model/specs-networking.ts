@@ -145,7 +145,10 @@ export interface HttpRetrySpec {
 }
 
 export interface HttpFaultSpec {
-  readonly delay: { readonly percent: number; readonly fixedDelayMs: number } | undefined;
+  /** One of the two times is not 0; an exponential one is the mean. */
+  readonly delay:
+    | { readonly percent: number; readonly fixedDelayMs: number; readonly exponentialDelayMs: number }
+    | undefined;
   /** One of the two statuses is not 0. */
   readonly abort: { readonly percent: number; readonly httpStatus: number; readonly grpcStatus: number } | undefined;
 }
@@ -157,6 +160,8 @@ export interface HttpCorsSpec {
   readonly exposeHeaders: readonly string[];
   readonly maxAgeMs: number | undefined;
   readonly allowCredentials: boolean | undefined;
+  /** Preflights from other origins are answered without leave; else they go on to the service. */
+  readonly ignoreUnmatchedPreflights: boolean;
 }
 
 export interface DestinationRuleSpec {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Affected, merged, NOTHING } from "../../services/pilot/compile/affected.ts";
 import { Compiler } from "../../services/pilot/compile/compiler.ts";
+import type { Oddity } from "../../services/pilot/compile/concern.ts";
 import { parseSubmission } from "../../shared/model/documents.ts";
 import {
   accepted,
@@ -18,6 +19,8 @@ const KINDS = createKindRegistry();
 /** A registry that is only a table: `name.namespace` -> label sets of its instances. */
 export class ServiceTable {
   readonly instances = new Map<string, Labels[]>();
+  /** Keys of those that are gateways. */
+  readonly gateways = new Set<string>();
   ports = [{ number: 9080, protocol: "http" }];
 
   /** `name` or `name.namespace`; returns its key. */
@@ -50,7 +53,9 @@ export class ServiceTable {
   service(key: string) {
     if (!this.has(key)) return undefined;
     const [namespace = "", name = ""] = key.split(".");
-    return { namespace, name, ports: this.ports, principals: [`spiffe://cluster.local/ns/${namespace}/sa/${name}`] };
+    const principals = [`spiffe://cluster.local/ns/${namespace}/sa/${name}`];
+    const endpoints = (this.instances.get(key) ?? []).map((labels, i) => ({ instance: `${name}-${i}`, labels }));
+    return { namespace, name, ports: this.ports, principals, endpoints, gateway: this.gateways.has(key) };
   }
 
   carries(key: string, labels: Labels): boolean {
@@ -102,6 +107,14 @@ export class CompiledMesh {
     return merged(NOTHING, ...results);
   }
 
+  /** What is odd about documents that are not applied yet. */
+  oddities(yaml: string): Oddity[] {
+    return parseSubmission(yaml, KINDS).flatMap((document) => {
+      assert.ok(document.ok, JSON.stringify(document));
+      return this.compiler.odditiesOf(document.parsed);
+    });
+  }
+
   delete(rule: string): Affected {
     this.#history.delete(rule);
     return this.compiler.remove(rule, ++this.#revision);
@@ -111,6 +124,12 @@ export class CompiledMesh {
   add(service: string, ...labels: Labels[]): Affected {
     const isNew = !this.table.has(keyOfName(service));
     return this.compiler.serviceChanged(this.table.add(service, ...labels), isNew);
+  }
+
+  /** The same for a gateway. */
+  addGateway(service: string, labels: Labels): Affected {
+    this.table.gateways.add(keyOfName(service));
+    return this.add(service, labels);
   }
 
   /** The compiled value of a service, as a proxy reads it; `name`, `name.namespace` or a key. */

@@ -4,36 +4,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { parse } from "yaml";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import type { App } from "../../shared/base/index.ts";
 import { type CliOutcome, runLateen } from "../harness/cli.ts";
-import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
+import { type PilotFixture, startPilot } from "../harness/pilot.ts";
 
 /** The configuration commands against a real Pilot. */
 let nats: NatsFixture;
 let folder: string;
-let pilot: App;
+let pilot: PilotFixture;
 
 before(async () => {
   nats = await startNats();
   folder = await mkdtemp(join(tmpdir(), "lateen-cli-"));
-  const config = parsePilotConfig(
-    {
-      NATS_URL: nats.url,
-      NATS_USER: "pilot",
-      NATS_PASSWORD: nats.password("pilot"),
-      LATEEN_DATA_DIR: join(folder, "pilot"),
-      METRICS_PORT: "0",
-    },
-    [],
-  );
-  pilot = buildPilot(config, { log: silentLog, watchdog: false });
-  await pilot.start();
+  pilot = await startPilot(nats);
 });
 
 after(async () => {
-  await pilot.stop();
+  await pilot.remove();
   await nats.stop();
   await rm(folder, { recursive: true, force: true });
 });

@@ -1,42 +1,20 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { type ConfigEvent, connectMesh, InvalidArgumentError, type MeshClient } from "lateen/client";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import type { App } from "../../shared/base/index.ts";
-import { eventually, type NatsFixture, type Relay, silentLog, startNats, startRelay } from "../harness/index.ts";
+import { eventually, type NatsFixture, type Relay, startNats, startRelay } from "../harness/index.ts";
+import { type PilotFixture, startPilot } from "../harness/pilot.ts";
 
 /** A watch whose connection is cut, whose reader is slow, whose Pilot is away. */
 let nats: NatsFixture;
 let relay: Relay;
-let folder: string;
-let pilot: App;
+let pilot: PilotFixture;
 let editor: MeshClient;
 let watcher: MeshClient;
-
-function buildOne(): App {
-  const config = parsePilotConfig(
-    {
-      NATS_URL: nats.url,
-      NATS_USER: "pilot",
-      NATS_PASSWORD: nats.password("pilot"),
-      LATEEN_DATA_DIR: join(folder, "pilot"),
-      METRICS_PORT: "0",
-    },
-    [],
-  );
-  return buildPilot(config, { log: silentLog, watchdog: false });
-}
 
 before(async () => {
   nats = await startNats();
   relay = await startRelay(nats.port);
-  folder = await mkdtemp(join(tmpdir(), "lateen-watch-"));
-  pilot = buildOne();
-  await pilot.start();
+  pilot = await startPilot(nats);
   const login = { user: "operator", password: nats.password("operator") };
   editor = await connectMesh({ ...login, servers: nats.url });
   watcher = await connectMesh({ ...login, servers: `nats://127.0.0.1:${relay.port}` });
@@ -45,10 +23,9 @@ before(async () => {
 after(async () => {
   await watcher.close();
   await editor.close();
-  await pilot.stop();
+  await pilot.remove();
   await relay.stop();
   await nats.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 beforeEach(async () => {
@@ -162,7 +139,6 @@ test("a watch goes on when Pilot was away while the connection came back", async
   await eventually(() => assert.equal(watcher.connected, false));
   relay.mend();
   await eventually(() => assert.equal(watcher.connected, true), { withinMs: 15_000 });
-  pilot = buildOne();
   await pilot.start();
   await put("after", 1);
   await eventually(() => assert.equal(events.at(-1), "added after"), { withinMs: 15_000 });

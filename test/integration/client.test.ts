@@ -14,18 +14,16 @@ import {
   UnavailableError,
 } from "lateen/client";
 import { connect, type NatsConnection } from "nats";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import type { App } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
 import * as calls from "../examples/client-calls.ts";
 import * as plain from "../examples/plain-nats.ts";
-import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
+import { type PilotFixture, startPilot } from "../harness/pilot.ts";
 
 /** The examples of docs/client.md against a real bus and a real Pilot, each beside its plain equivalent. */
 let nats: NatsFixture;
 let folder: string;
-let pilot: App;
+let pilot: PilotFixture;
 let mesh: MeshClient;
 let nc: NatsConnection;
 let mixer: Bus;
@@ -46,18 +44,7 @@ before(async () => {
     join(folder, "credentials.env"),
     `NATS_URL=${nats.url}\nNATS_USER=operator\nNATS_PASSWORD=${password}\n`,
   );
-  const config = parsePilotConfig(
-    {
-      NATS_URL: nats.url,
-      NATS_USER: "pilot",
-      NATS_PASSWORD: nats.password("pilot"),
-      LATEEN_DATA_DIR: join(folder, "pilot"),
-      METRICS_PORT: "0",
-    },
-    [],
-  );
-  pilot = buildPilot(config, { log: silentLog, watchdog: false });
-  await pilot.start();
+  pilot = await startPilot(nats);
   mesh = await connectMesh({ servers: nats.url, user: "operator", password });
   nc = await connect({ servers: nats.url, user: "operator", pass: password, inboxPrefix: "_INBOX.operator" });
   mixer = await nats.connect("mixer");
@@ -66,7 +53,7 @@ before(async () => {
 after(async () => {
   await mesh.close();
   await nc.close();
-  await pilot.stop();
+  await pilot.remove();
   await nats.stop();
   await rm(folder, { recursive: true, force: true });
 });

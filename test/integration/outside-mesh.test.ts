@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -25,9 +25,9 @@ describe("hosts outside, as users configure them", () => {
   let plain: Application;
   let caFile: string;
 
-  const get = (authority: string, path = "/"): Promise<string> =>
+  const get = (authority: string, path = "/", port = outbound): Promise<string> =>
     new Promise((resolve, reject) => {
-      const call = request({ host: "127.0.0.1", port: outbound, path, headers: { host: authority }, agent: false });
+      const call = request({ host: "127.0.0.1", port, path, headers: { host: authority }, agent: false });
       call.on("error", reject);
       call.on("response", (response) => {
         let body = "";
@@ -58,14 +58,17 @@ describe("hosts outside, as users configure them", () => {
     await Promise.all([secure.close(), plain.close()]);
   });
 
-  test("unknown ones are refused once the mesh says so", async () => {
-    await becomes(`127.0.0.1:${plain.port}`, `127.0.0.1:${plain.port} undefined`);
-    await mesh.apply({
+  const applyMeshConfig = (spec: object): Promise<void> =>
+    mesh.apply({
       apiVersion: "mesh.istio.io/v1alpha1",
       kind: "MeshConfig",
       metadata: { name: "default", namespace: "istio-system" },
-      spec: { outboundTrafficPolicy: { mode: "REGISTRY_ONLY" } },
+      spec: { outboundTrafficPolicy: { mode: "REGISTRY_ONLY" }, ...spec },
     });
+
+  test("unknown ones are refused once the mesh says so", async () => {
+    await becomes(`127.0.0.1:${plain.port}`, `127.0.0.1:${plain.port} undefined`);
+    await applyMeshConfig({});
     await becomes(`127.0.0.1:${plain.port}`, "502");
   });
 
@@ -125,5 +128,18 @@ describe("hosts outside, as users configure them", () => {
     assert.equal(await get(HOST), `${HOST} taken`);
     await mesh.apply(networking("Sidecar", "default", { egress: [{ hosts: ["./*"] }] }));
     await becomes("named.example.com", "named.example.com undefined");
+  });
+
+  test("requests are logged where the mesh says, by sidecars and gateways", async () => {
+    const { gateway = 0 } = await mesh.gateway();
+    const file = join(mesh.folder, "mesh.log");
+    const accessLogFormat = "%REQ(:AUTHORITY)% %RESPONSE_CODE%";
+    await applyMeshConfig({ accessLogFile: file, accessLogEncoding: "TEXT", accessLogFormat });
+    await eventually(async () => {
+      await get(HOST);
+      await get("from.outside", "/", gateway);
+      const lines = new Set((await readFile(file, "utf8").catch(() => "")).split("\n"));
+      assert.ok(lines.has(`${HOST} 200`) && lines.has("from.outside 404"), [...lines].join());
+    }, WITHIN);
   });
 });

@@ -66,6 +66,19 @@ describe("a cross-origin request", () => {
     });
   });
 
+  test("has its preflight kept from the service where the policy says so, and nothing else", async () => {
+    const keeping = routes.map((route) => ({ ...route, cors: { ...route.cors, ignoreUnmatchedPreflights: true } }));
+    await withRoutes(keeping, { a: respond }, async (proxy, { a }) => {
+      const { status, body, headers } = await proxy.call("/", preflight("http://evil.example.com"));
+      assert.deepEqual([status, body, headers.vary], [200, "", "Origin"]);
+      assert.equal(headers["access-control-allow-origin"], undefined);
+      assert.equal(headers["access-control-allow-methods"], undefined);
+      assert.equal(a?.received.length, 0);
+      assert.equal((await proxy.call("/", { headers: { origin: "http://evil.example.com" } })).body, "ok");
+      assert.equal((await proxy.call("/", { method: "OPTIONS" })).body, "ok");
+    });
+  });
+
   test("is forwarded, and its answer says who may read it", async () => {
     await withRoutes(routes, { a: respond }, async (proxy) => {
       const { body, headers } = await proxy.call("/", { headers: { origin: "http://exact.example" } });

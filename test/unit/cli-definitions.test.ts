@@ -33,7 +33,7 @@ test("every command has a summary of one line, and an example of itself", () => 
 for (const [path, { examples }] of shown) {
   test(`the examples of ${path} are command lines that it takes`, async () => {
     for (const { line } of examples) {
-      const own = /\blateen (.*?)(?: [|>] .*)?$/.exec(line)?.[1] ?? "";
+      const own = /\blateen (.*?)(?: [|<>] .*|\).*)?$/.exec(line)?.[1] ?? "";
       const words = (own.match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^['"]|['"]$/g, ""));
       const program = buildProgram(cliIo(), () => async () => {});
       await assert.doesNotReject(

@@ -111,6 +111,15 @@ describe("once in force a VirtualService stays", () => {
     assert.deepEqual(inForce(mesh), [RULE, 2, "v1"]);
   });
 
+  test("and whoever drops the subset is told", () => {
+    const mesh = meshOf(subsets("v1", "v2"), toSubset("v2"));
+    const reasons = (yaml: string) => mesh.oddities(yaml).map(({ reason }) => reason);
+    assert.deepEqual(reasons(subsets("v2")), []);
+    assert.deepEqual(reasons(subsets("v1")), [
+      `subset v2 is left out, but ${RULE} sends to it: the labels that it had stay there`,
+    ]);
+  });
+
   test("but a new text does not live on a subset that is gone", () => {
     const mesh = meshOf(subsets("v1", "v2"), toSubset("v2"));
     inForce(mesh);

@@ -125,6 +125,12 @@ describe("what can be delegated to", () => {
     assert.equal(mesh.config("shop").routes[0]?.timeout?.timeoutMs, 2_000);
   });
 
+  test("in part only, where no request fits both, as whoever applies it is told", () => {
+    const mesh = meshOf(delegate(`{match: [{uri: {prefix: /books}}], ${TO_CART}}`));
+    const [oddity] = mesh.oddities(root(`{match: [{uri: {prefix: /cart}}], ${HANDS_OVER}}`));
+    assert.match(oddity?.reason ?? "", /http\[0\] of virtualservice\/team\/part has no effect below http\[0\]/);
+  });
+
   test("gone, it takes its routes along and nothing else", () => {
     const mesh = meshOf(
       delegate(`{${TO_CART}}`),

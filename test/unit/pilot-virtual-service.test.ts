@@ -238,7 +238,7 @@ const cases: { name: string; http: string; expected: Record<string, unknown>[] }
     http: `
 - fault: {delay: {fixedDelay: 7s, percentage: {value: 50}}, abort: {httpStatus: 418, percentage: {value: 100}}}
   mirrors: [{destination: {host: ratings, port: {number: 9080}}, percentage: {value: 10}}]
-  corsPolicy: {allowOrigins: [{exact: "http://a"}, {regex: "http://b.*"}], allowMethods: [GET], maxAge: 24h, allowCredentials: true}
+  corsPolicy: {allowOrigins: [{exact: "http://a"}, {regex: "http://b.*"}], allowMethods: [GET], maxAge: 24h, allowCredentials: true, unmatchedPreflights: IGNORE}
   headers: {request: {add: {x-a: "1"}, remove: [x-b]}, response: {set: {x-c: "2"}}}
   route: [{destination: {host: reviews}}]`,
     expected: [
@@ -251,11 +251,19 @@ const cases: { name: string; http: string; expected: Record<string, unknown>[] }
           allowMethods: ["GET"],
           maxAgeMs: 86_400_000,
           allowCredentials: true,
+          ignoreUnmatchedPreflights: true,
         },
         requestHeaders: { add: [{ name: "x-a", value: "1" }], remove: ["x-b"] },
         responseHeaders: { set: [{ name: "x-c", value: "2" }] },
       },
     ],
+  },
+  {
+    name: "a delay that varies",
+    http: `
+- fault: {delay: {exponentialDelay: 2s, percentage: {value: 1}}}
+  route: [{destination: {host: reviews}}]`,
+    expected: [{ ...always, fault: { delay: { percent: 1, exponentialDelayMs: 2000 } } }],
   },
 ];
 

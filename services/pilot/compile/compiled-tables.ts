@@ -53,6 +53,8 @@ export class CompiledTables {
   readonly #gatewaysByTarget = new StringIndex();
   readonly #targetsOfGateway = new Map<string, readonly string[]>();
   readonly #namespaces = new Set<string>();
+  /** Many namespaces see the same hosts. */
+  readonly #hostsShapes = new WeakMap<object, string>();
 
   constructor(parts: TableParts) {
     this.#parts = parts;
@@ -119,9 +121,9 @@ export class CompiledTables {
     const { hosts, left } = this.#parts.hosts.compile(namespace);
     if (hosts.length === 0) return undefined;
     const body = { hosts: [...hosts] };
-    return this.#value("hosts", key, hostsShape(body), (revision) => HostsConfig.encode({ ...body, revision }), {
-      left,
-    });
+    const shape = this.#hostsShapes.get(hosts) ?? hostsShape(body);
+    this.#hostsShapes.set(hosts, shape);
+    return this.#value("hosts", key, shape, (revision) => HostsConfig.encode({ ...body, revision }), { left });
   }
 
   #gateway(key: string): CompiledValue | undefined {
@@ -137,7 +139,10 @@ export class CompiledTables {
     this.#leadsTo(key, [...named, ...older.map(({ target }) => target)]);
     const direct = [...new Set(named)].filter((target) => services.has(target)).sort();
     const targets = [...new Set([...direct, ...older.map(({ target }) => target)])].sort();
-    const body = { servers: [...servers], routes: [...full, ...older.map(({ route }) => route)] };
+    const body = {
+      servers: [...servers],
+      routes: [...full, ...older.map(({ route }) => route)],
+    };
     return this.#value(
       "gateway",
       key,

@@ -2,7 +2,7 @@ import { formatKey, keyOf, type MeshConfigSpec, type ParsedResource, revisionOf 
 import { type EndpointInput, GatewayConfig, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
-import { type Concern, kindOfRule } from "./concern.ts";
+import { type Concern, kindOfRule, type Oddity } from "./concern.ts";
 import { DestinationPolicies } from "./destination-policies.ts";
 import { DestinationRuleConcern } from "./destination-rule-concern.ts";
 import { DestinationRules } from "./destination-rules.ts";
@@ -23,6 +23,7 @@ import { compilePolicies } from "./service-policies.ts";
 import { ServiceRouteCompiler } from "./service-routes.ts";
 import { hostOfKey, type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
 import { SubsetMemory } from "./subset-memory.ts";
+import { virtualServiceOf } from "./virtual-service.ts";
 import type { OwnHost } from "./virtual-service-index.ts";
 import { RouteBuilder } from "./virtual-service-routes.ts";
 import { type FindRevision, VirtualServices } from "./virtual-services.ts";
@@ -203,10 +204,22 @@ export class Compiler {
     return service === undefined ? [] : this.#routes.possibleTargets(service);
   }
 
-  /** What VirtualServices in force say that has no effect, and why. */
+  /** What a VirtualService in force says that has no effect, and why. */
   notes(rule: string): readonly string[] {
     const active = this.virtualServices.inForce.get(rule);
     return active === undefined || active.frozen ? [] : this.#builder.expansion(active).notes;
+  }
+
+  /** What is odd about a resource beside those that are there, if it was put now. */
+  odditiesOf(resource: ParsedResource): Oddity[] {
+    const rule = formatKey(keyOf(resource.resource));
+    const given = virtualServiceOf(resource, this.#mesh.spec?.defaultVirtualServiceExportTo);
+    const notes =
+      given === undefined || this.wouldWait(resource) !== undefined ? [] : this.#builder.expansion(given).notes;
+    return [
+      ...notes.map((reason) => ({ reason, remedy: "change the match or the delegate" })),
+      ...this.destinationRules.odditiesOf(rule, resource),
+    ];
   }
 
   /** The instances of a service, sorted. */

@@ -16,6 +16,12 @@ export interface Concern {
   touchedBy(rule: string): Affected;
 }
 
+/** What is odd about a resource beside others, but may be meant. */
+export interface Oddity {
+  readonly reason: string;
+  readonly remedy: string;
+}
+
 /** The kind in lower case that a rule name begins with. */
 export function kindOfRule(rule: string): string {
   return rule.slice(0, rule.indexOf("/"));

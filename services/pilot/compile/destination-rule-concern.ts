@@ -1,6 +1,6 @@
-import type { ParsedResource } from "../../../shared/model/index.ts";
+import { DESTINATION_RULE, isKind, type ParsedResource } from "../../../shared/model/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
-import type { Concern } from "./concern.ts";
+import type { Concern, Oddity } from "./concern.ts";
 import type { AboutService, DestinationRule, DestinationRules } from "./destination-rules.ts";
 import { isWildcard } from "./host-patterns.ts";
 import type { MeshDefaults } from "./mesh-defaults.ts";
@@ -59,6 +59,23 @@ export class DestinationRuleConcern implements Concern {
   /** The newest revision of those about a service, for whichever callers. */
   revisionFor(service: AboutService): number {
     return this.#options.rules.revisionFor(service);
+  }
+
+  /** Subsets that a new version leaves out although routes in force name them. */
+  odditiesOf(rule: string, resource: ParsedResource): Oddity[] {
+    const { rules, virtualServices } = this.#options;
+    const before = rules.get(rule);
+    if (before === undefined || !isKind(resource, DESTINATION_RULE)) return [];
+    const kept = new Set(resource.parsed.subsets.map(({ name }) => name));
+    const hosts = meantHosts(before.spec.host);
+    const users = [...new Set(hosts.flatMap((host) => [...virtualServices.inForce.sendingTo(host)]))].sort();
+    return before.spec.subsets.flatMap(({ name }): Oddity[] => {
+      if (kept.has(name)) return [];
+      const using = users.filter((user) => virtualServices.inForce.names(user, hosts, name));
+      if (using.length === 0) return [];
+      const reason = `subset ${name} is left out, but ${using.join(", ")} sends to it: the labels that it had stay there`;
+      return [{ reason, remedy: "change the route first, or give the subset again" }];
+    });
   }
 
   #changed(...entries: readonly (DestinationRule | undefined)[]): Affected {

@@ -41,7 +41,8 @@ export class HostTables {
   readonly #byPattern = new Map<string, Set<HostOffer>>();
   /** Patterns about which a namespace may see something that others do not, and in how many offers. */
   readonly #special = new Map<string, Map<string, number>>();
-  #forAll: readonly HostOffer[] | undefined;
+  /** What all see, the same object for as long as it is the same. */
+  #forAll: { readonly offers: readonly HostOffer[]; readonly compiled: CompiledHosts } | undefined;
 
   /** `namespaces`: those that have callers. */
   constructor(namespaces: () => Iterable<string>) {
@@ -59,20 +60,17 @@ export class HostTables {
     return [...this.#namespaces()].filter((namespace) => shown.has("*") || shown.has(namespace));
   }
 
-  /** What a namespace sees. */
+  /** What a namespace sees; those that see the same get the same object. */
   compile(namespace: string): CompiledHosts {
-    const chosen = new Map(this.#seenByAll().map((offer) => [offer.pattern, offer]));
-    for (const pattern of this.#special.get(namespace)?.keys() ?? []) {
+    const { offers, compiled } = this.#seenByAll();
+    const special = this.#special.get(namespace);
+    if (special === undefined) return compiled;
+    const chosen = new Map(offers.map((offer) => [offer.pattern, offer]));
+    for (const pattern of special.keys()) {
       const best = this.#best(pattern, namespace);
       if (best !== undefined) chosen.set(pattern, best);
     }
-    const offers = bounded([...chosen.values()], namespace);
-    return {
-      hosts: offers
-        .sort((a, b) => (a.pattern < b.pattern ? -1 : 1))
-        .map(({ pattern, namespace: of, name }) => ({ pattern, namespace: of, service: name })),
-      left: chosen.size - offers.length,
-    };
+    return compiledHosts([...chosen.values()], namespace);
   }
 
   /** The service that just this host or pattern means to a namespace. */
@@ -95,15 +93,16 @@ export class HostTables {
     return best;
   }
 
-  #seenByAll(): readonly HostOffer[] {
+  #seenByAll() {
     if (this.#forAll !== undefined) return this.#forAll;
     const offers: HostOffer[] = [];
     for (const pattern of this.#byPattern.keys()) {
       const best = this.#best(pattern, undefined);
       if (best !== undefined) offers.push(best);
     }
-    this.#forAll = offers;
-    return offers;
+    offers.sort(byPattern);
+    this.#forAll = { offers, compiled: compiledHosts(offers, undefined) };
+    return this.#forAll;
   }
 
   #add(key: string, offer: HostOffer): void {
@@ -144,15 +143,30 @@ function compareOffers(a: HostOffer, b: HostOffer, namespace: string | undefined
   );
 }
 
+function byPattern(a: HostOffer, b: HostOffer): number {
+  return a.pattern < b.pattern ? -1 : 1;
+}
+
+function compiledHosts(offers: readonly HostOffer[], namespace: string | undefined): CompiledHosts {
+  const kept = bounded(offers, namespace);
+  return {
+    // In order but for a few: that costs little.
+    hosts: [...kept]
+      .sort(byPattern)
+      .map(({ pattern, namespace: of, name }) => ({ pattern, namespace: of, service: name })),
+    left: offers.length - kept.length,
+  };
+}
+
 /** As many as a table may have: the namespace's own first, then the older ones. */
-function bounded(offers: HostOffer[], namespace: string): HostOffer[] {
+function bounded(offers: readonly HostOffer[], namespace: string | undefined): readonly HostOffer[] {
   const sizeOf = ({ pattern, namespace: of, name }: HostOffer): number =>
-    2 * (pattern.length + of.length + name.length) + OVERHEAD_BYTES;
+    pattern.length + of.length + name.length + OVERHEAD_BYTES;
   const total = offers.reduce((sum, offer) => sum + sizeOf(offer), 0);
   if (offers.length <= MAX_HOSTS && total <= MAX_BYTES) return offers;
   const kept: HostOffer[] = [];
   let bytes = 0;
-  for (const offer of offers.sort((a, b) => compareOffers(a, b, namespace))) {
+  for (const offer of [...offers].sort((a, b) => compareOffers(a, b, namespace))) {
     bytes += sizeOf(offer);
     if (kept.length >= MAX_HOSTS || bytes > MAX_BYTES) break;
     kept.push(offer);

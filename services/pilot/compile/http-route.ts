@@ -106,7 +106,7 @@ function toRetry(given: HttpRetrySpec | undefined, byDefault: HttpRetrySpec | un
 
 function toFault({ delay, abort }: HttpFaultSpec): FaultInput {
   return {
-    ...(delay && { delay: { percent: delay.percent, fixedDelayMs: delay.fixedDelayMs } }),
+    ...(delay && { delay: toDelay(delay) }),
     ...(abort && {
       abort: {
         percent: abort.percent,
@@ -117,6 +117,14 @@ function toFault({ delay, abort }: HttpFaultSpec): FaultInput {
   };
 }
 
+function toDelay({
+  percent,
+  fixedDelayMs,
+  exponentialDelayMs,
+}: NonNullable<HttpFaultSpec["delay"]>): NonNullable<FaultInput["delay"]> {
+  return { percent, ...(exponentialDelayMs > 0 ? { exponentialDelayMs } : { fixedDelayMs }) };
+}
+
 function toCors(cors: HttpCorsSpec): CorsPolicyInput {
   return {
     allowOrigins: cors.allowOrigins.map((match) => ({ ...match })),
@@ -125,6 +133,7 @@ function toCors(cors: HttpCorsSpec): CorsPolicyInput {
     exposeHeaders: [...cors.exposeHeaders],
     maxAgeMs: cors.maxAgeMs ?? 0,
     allowCredentials: cors.allowCredentials ?? false,
+    ...(cors.ignoreUnmatchedPreflights && { ignoreUnmatchedPreflights: true }),
   };
 }
 

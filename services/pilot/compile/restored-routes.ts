@@ -1,4 +1,5 @@
 import {
+  type DestinationInput,
   type GatewayConfig,
   type Route,
   type RouteInput,
@@ -58,6 +59,15 @@ export class FrozenRoutes {
   /** Namespaces whose callers it has routes for of their own. */
   namespaces(key: string): Iterable<string> {
     return this.#services.get(key)?.views.keys() ?? [];
+  }
+
+  /** Everywhere that any of them sends to. */
+  *destinations(): Generator<DestinationInput> {
+    const views = [...this.#services.values()].flatMap(({ base, views }) => [base, ...views.values()]);
+    for (const route of [...views, ...this.#gateways.values()].flat()) {
+      for (const { destination } of [...(route.destinations ?? []), ...(route.mirrors ?? [])])
+        if (destination) yield destination;
+    }
   }
 
   addToService(key: string, namespaces: readonly string[], routes: readonly RouteInput[]): void {

@@ -1,6 +1,7 @@
 import { tableKey } from "../../../shared/wire/index.ts";
 import { compareAge } from "./age.ts";
 import { fits, HostPatterns, isWildcard } from "./host-patterns.ts";
+import { targetKey } from "./places.ts";
 import type { ServiceHosts } from "./service-hosts.ts";
 import { hostOfKey, type KnownService, meantHosts, type ServiceCatalog, type ServiceSource } from "./services.ts";
 import { StringIndex } from "./string-index.ts";
@@ -100,6 +101,21 @@ export class VirtualServiceIndex {
       }
     }
     return rules;
+  }
+
+  /** Whether the rule itself sends to a subset of one of these hosts, wildcards among them. */
+  names(rule: string, hosts: readonly string[], subset: string): boolean {
+    const active = this.#active.get(rule);
+    if (active === undefined) return false;
+    const isAmong = (name: string) => hosts.some((host) => fits(host, name));
+    if (active.frozen !== undefined) {
+      return [...active.frozen.destinations()].some(
+        (destination) => destination.subset === subset && isAmong(hostOfKey(targetKey(destination), this.#services)),
+      );
+    }
+    return destinationsOf(active).some(
+      (destination) => destination.subset === subset && meantHosts(destination.host).some(isAmong),
+    );
   }
 
   /** Of these names the one that is this host, or those that a wildcard stands for. */

@@ -155,8 +155,8 @@ export class Connector {
       socket.write(
         encodeHello({
           protocol: target.protocol ?? HTTP1,
-          service: target.peer.service,
-          port: target.servicePort,
+          service: target.own?.service ?? target.peer.service,
+          port: target.own?.port ?? target.servicePort,
           sourceService: self.service,
           sourceInstance: self.instance,
           sourceWorkload: self.workload,

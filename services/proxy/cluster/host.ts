@@ -21,6 +21,8 @@ export interface HostPort {
   readonly plaintext: boolean;
   /** Instead of plain text, TLS that this proxy begins. */
   readonly tls?: ClientTlsPolicy | undefined;
+  /** What its sidecar knows it as; default: the service that is called, and its port. */
+  readonly own?: { readonly service: string; readonly port: number };
 }
 
 export interface HostOptions {

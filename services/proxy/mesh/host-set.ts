@@ -39,7 +39,8 @@ export class HostSet {
       const { address, labels, principal, plaintext, locality } = endpoint;
       const ports = port === 0 ? endpoint.ports : endpoint.ports.filter(({ number }) => number === port);
       if (port !== 0 && ports.length === 0) continue;
-      const identity = JSON.stringify([address, ports, labels, principal, plaintext, locality, plaintext && tls]);
+      const about = [address, ports, labels, principal, plaintext, locality, endpoint.service, plaintext && tls];
+      const identity = JSON.stringify(about);
       const known = before.get(endpoint.instance);
       const entry =
         known?.identity === identity ? known : { host: this.#create(service, endpoint, ports, tls), identity };
@@ -61,7 +62,13 @@ export class HostSet {
     const ports = new Map<number, HostPort>(
       served.map((port) => [
         port.number,
-        { address, port: port.addressPort, plaintext, tls: plaintext ? tls : undefined },
+        {
+          address,
+          port: port.addressPort,
+          plaintext,
+          tls: plaintext ? tls : undefined,
+          ...(endpoint.service !== "" && { own: { service: endpoint.service, port: port.ownNumber || port.number } }),
+        },
       ]),
     );
     const peer: Peer = {

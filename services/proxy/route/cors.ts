@@ -7,6 +7,8 @@ export interface Cors {
   allows(origin: string): boolean;
   /** Of every answer to an allowed origin, beside the origin itself. */
   readonly answer: readonly HeaderEdit[];
+  /** Whether a preflight from another origin goes no further. */
+  readonly keepsOthers: boolean;
   /** Of the answer to a preflight. */
   readonly preflight: Readonly<Record<string, string>>;
 }
@@ -27,6 +29,7 @@ export function compileCors(policy: CorsPolicy | null | undefined): Cors | undef
   return {
     allows: (origin) => any || exact.has(origin) || tests.some((test) => test(origin)),
     answer,
+    keepsOthers: policy.ignoreUnmatchedPreflights,
     preflight: {
       ...(policy.allowMethods.length > 0 && { "access-control-allow-methods": policy.allowMethods.join(",") }),
       ...(policy.allowHeaders.length > 0 && { "access-control-allow-headers": policy.allowHeaders.join(",") }),

@@ -30,10 +30,8 @@ export const corsPolicy: Schema<HttpCorsSpec> = checked(
     maxAge: field(span({ stepMs: 1000 }), "How long a preflight answer may be kept, in whole seconds."),
     allowCredentials: field(bool(), "Whether cookies may be sent.", { default: "false" }),
     unmatchedPreflights: field(
-      enumeration(["UNSPECIFIED", "FORWARD", "IGNORE"], {
-        refused: { IGNORE: "remove the field: preflights from other origins are forwarded to the service" },
-      }),
-      "What becomes of preflights from other origins.",
+      enumeration(["UNSPECIFIED", "FORWARD", "IGNORE"]),
+      "What becomes of preflights from other origins: they go on to the service, or are answered without leave.",
       { default: "FORWARD" },
     ),
   }),
@@ -44,5 +42,6 @@ export const corsPolicy: Schema<HttpCorsSpec> = checked(
     exposeHeaders: value.exposeHeaders ?? [],
     maxAgeMs: value.maxAge,
     allowCredentials: value.allowCredentials,
+    ignoreUnmatchedPreflights: value.unmatchedPreflights === "IGNORE",
   }),
 );

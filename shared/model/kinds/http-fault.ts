@@ -27,9 +27,7 @@ const delay = checked(
         deprecated: "use percentage.value",
       }),
       fixedDelay: field(span(), "How long to wait before forwarding."),
-      exponentialDelay: field(span(), "How long to wait on average.", {
-        unsupported: { remedy: "use fixedDelay" },
-      }),
+      exponentialDelay: field(span(), "How long to wait on average: drawn anew for each request."),
       percentage: field(percentage(), "Share of requests to delay.", { default: "none" }),
     },
     [oneOf("fixedDelay", "exponentialDelay")],
@@ -39,7 +37,9 @@ const delay = checked(
       at.errorOf("fixedDelay", "required", "say how long to wait, such as 7s");
     const percent = value.percentage ?? value.percent ?? 0;
     if (percent === 0 && at.clean()) at.warn("delays no request", "give percentage: {value: 100} for all");
-    return value.fixedDelay === undefined ? undefined : { percent, fixedDelayMs: value.fixedDelay };
+    return at.clean()
+      ? { percent, fixedDelayMs: value.fixedDelay ?? 0, exponentialDelayMs: value.exponentialDelay ?? 0 }
+      : undefined;
   },
 );
 

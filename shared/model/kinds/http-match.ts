@@ -118,7 +118,7 @@ export const httpMatch: Schema<HttpMatchSpec> = checked(
     authority: field(stringMatch(), "The host as asked for, with its port if it has one."),
     headers: field(byHeader, "By header name; {} is any value. All must hold."),
     port: field(port(), "The port that was called.", { default: "any" }),
-    sourceLabels: field(workloadLabels(), "Only callers with these labels; not at gateways."),
+    sourceLabels: field(workloadLabels(), "Only callers with these labels; at a gateway, the gateway itself."),
     gateways: field(gatewayNames(), "Only there.", { default: "those of the VirtualService" }),
     queryParams: field(byParameter, "By parameter name; {} is any value. All must hold."),
     ignoreUriCase: field(bool(), "Whether exact and prefix compare uri in any letter case.", { default: "false" }),

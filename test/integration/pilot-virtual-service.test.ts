@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { buildPilot } from "../../services/pilot/app.ts";
+import { parsePilotConfig } from "../../services/pilot/config.ts";
+import { type App, systemClock } from "../../shared/base/index.ts";
+import { type Bus, TableStore } from "../../shared/bus/index.ts";
+import { Registration, ServiceConfig, SyncReply, SyncRequest, type WorkloadUser } from "../../shared/wire/index.ts";
+import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+
+/** VirtualServices and DestinationRules through a real Pilot and bus: written, waited for, and kept by the next leader. */
+const workloads = ["reviews", "ratings"].map(
+  (name): WorkloadUser => ({ namespace: "default", serviceAccount: name, service: name }),
+);
+
+let nats: NatsFixture;
+let operator: Bus;
+let storeBus: Bus;
+let folder: string;
+const pilots = new Map<string, App>();
+const stops: (() => void)[] = [];
+
+async function startPilot(name: string): Promise<void> {
+  const env = {
+    NATS_URL: nats.url,
+    NATS_USER: "pilot",
+    NATS_PASSWORD: nats.password("pilot"),
+    LATEEN_DATA_DIR: join(folder, name),
+    REPLICA: name,
+  };
+  const pilot = buildPilot(parsePilotConfig(env, []), { log: silentLog, watchdog: false });
+  pilots.set(name, pilot);
+  await pilot.start();
+}
+
+async function stopPilot(name: string): Promise<void> {
+  await pilots.get(name)?.stop();
+  pilots.delete(name);
+}
+
+interface Applied {
+  readonly kind: string;
+  readonly outcome: string;
+  readonly revision: number;
+  readonly warnings: readonly { readonly reason: string }[];
+}
+
+async function apply(text: string): Promise<Applied[]> {
+  return await eventually(
+    async () => {
+      const reply = (await operator.requestJson("mesh.config.apply", text, { timeoutMs: 2000 })) as {
+        results?: Applied[];
+      };
+      assert.ok(reply.results, JSON.stringify(reply));
+      return reply.results;
+    },
+    { withinMs: 10_000 },
+  );
+}
+
+async function stored(service: string): Promise<{ bytes: Uint8Array; config: ServiceConfig }> {
+  const store = await TableStore.open(storeBus, "service", { create: false });
+  const bytes = (await store.get(`default.${service}`))?.value;
+  assert.ok(bytes, `no ${service} yet`);
+  return { bytes, config: ServiceConfig.decode(bytes) };
+}
+
+async function synced(kind: string, name: string): Promise<SyncReply> {
+  const subject = nats.subjects.sync("config", `${kind}.default.${name}`);
+  const replies = await operator.gather(subject, SyncRequest, {}, SyncReply);
+  const owner = replies.find((reply) => reply.owner);
+  assert.ok(owner, "the leader answers");
+  return owner;
+}
+
+function destinationRule(host: string, ...versions: string[]): string {
+  const subsets = versions.map((version) => `{name: ${version}, labels: {version: ${version}}}`);
+  return `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ${host}}
+spec: {host: ${host}, subsets: [${subsets.join(", ")}]}
+---
+`;
+}
+
+function virtualService(subset: string, hosts = "reviews"): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec: {hosts: [${hosts}], http: [{route: [{destination: {host: reviews, subset: ${subset}}}]}]}
+---
+`;
+}
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lateen-test-"));
+  nats = await startNats({ workloads });
+  operator = await nats.connect("operator");
+  storeBus = await nats.connect("pilot-store");
+  await startPilot("a");
+  for (const user of workloads) {
+    const bus = await nats.connectWorkload(user);
+    const beat = () =>
+      bus.publish(nats.subjects.registry({ ...user, verb: "heartbeat", instance: `${user.service}-1` }), Registration, {
+        workload: user.service,
+        labels: { version: "v1" },
+        address: "127.0.0.1",
+        ports: [{ number: 9080, protocol: "http", addressPort: 15006 }],
+        healthy: true,
+      });
+    beat();
+    stops.push(systemClock.every(1000, beat));
+  }
+});
+
+after(async () => {
+  for (const stop of stops) stop();
+  for (const pilot of pilots.values()) await pilot.stop();
+  await nats.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("a VirtualService for several services is written into each, and the leader says into which", async () => {
+  await eventually(async () => void (await Promise.all([stored("reviews"), stored("ratings")])), { withinMs: 10_000 });
+  const results = await apply(destinationRule("reviews", "v1") + virtualService("v1", "reviews, ratings"));
+  assert.deepEqual(
+    results.map(({ kind, outcome }) => [kind, outcome]),
+    [
+      ["DestinationRule", "created"],
+      ["VirtualService", "created"],
+    ],
+  );
+  const revision = results[1]?.revision ?? 0;
+  await eventually(async () => {
+    for (const service of ["reviews", "ratings"]) {
+      const { config } = await stored(service);
+      assert.deepEqual(
+        config.routes.map(({ rule, revision: at }) => [rule, at]),
+        [["virtualservice/default/shop", revision]],
+      );
+    }
+  });
+  const { touched, reason } = await eventually(async () => {
+    const reply = await synced("virtualservice", "shop");
+    assert.equal(reply.revision, revision);
+    return reply;
+  });
+  assert.equal(reason, "");
+  assert.deepEqual(touched.map(({ table, key }) => `${table} ${key}`).toSorted(), [
+    "service default.ratings",
+    "service default.reviews",
+  ]);
+  assert.ok(touched.every((item) => item.revision === revision));
+  // What sends to ratings holds its endpoints of reviews first.
+  const { config } = await stored("ratings");
+  assert.ok(config.requires.some(({ table, key }) => table === "service" && key === "default.reviews"));
+});
+
+test("one that names what is not there waits, also for the next leader, and the routes stay", async () => {
+  const { bytes } = await stored("reviews");
+  const [waiting] = await apply(virtualService("v2", "reviews, ratings"));
+  assert.equal(waiting?.outcome, "pending");
+  assert.match(waiting?.warnings[0]?.reason ?? "", /no DestinationRule of .* has a subset v2/);
+  await startPilot("b");
+  await stopPilot("a");
+  await eventually(async () => assert.match((await synced("virtualservice", "shop")).reason, /^pending: .*subset v2/), {
+    withinMs: 10_000,
+  });
+  assert.deepEqual((await stored("reviews")).bytes, bytes);
+});
+
+test("a subset that is in use may be dropped: whoever does it is told, and the route keeps its labels", async () => {
+  const [result] = await apply(destinationRule("reviews", "v3"));
+  assert.equal(result?.outcome, "configured");
+  assert.match(result?.warnings[0]?.reason ?? "", /subset v1 is left out, but virtualservice\/default\/shop/);
+  await eventually(async () => assert.equal((await synced("destinationrule", "reviews")).revision, result?.revision));
+  const { config } = await stored("reviews");
+  assert.deepEqual(config.routes[0]?.destinations[0]?.destination?.labels, { version: "v1" });
+});
