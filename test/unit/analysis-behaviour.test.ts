@@ -273,7 +273,7 @@ test("paths are those of the fields as they were written", () => {
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: {name: default, namespace: default}
-spec: {egress: [{hosts: ["./*", "default/reviews.default.svc.cluster.local"]}, {hosts: ["nowhere/*"]}]}
+spec: {egress: [{hosts: ["./*", "default/reviews.default.svc.cluster.local", "nowhere/*"]}]}
 `;
   const mirrored = virtualService("reviews").replace("http: [{", "http: [{mirror: {host: copy.example.com}, ");
   const copies = virtualService("reviews").replace(
@@ -284,7 +284,7 @@ spec: {egress: [{hosts: ["./*", "default/reviews.default.svc.cluster.local"]}, {
     analyze(worldOf(yaml, { registered: ["reviews.default 9080/http"] })).find((each) => each.code === code)?.path;
   assert.equal(pathOf(mirrored, "LAT0101"), "spec.http[0].mirror.host");
   assert.equal(pathOf(copies, "LAT0101"), "spec.http[0].mirrors[0].destination.host");
-  assert.equal(pathOf(sidecar, "LAT0111"), "spec.egress[1].hosts[0]");
+  assert.equal(pathOf(sidecar, "LAT0111"), "spec.egress[0].hosts[2]");
 });
 
 test("rules for different callers are not merged, those with a common caller are", () => {
