@@ -50,6 +50,8 @@ export class Broadcaster {
   readonly #served = new Set<string>();
   /** Keys of other tables that have a value, as `<table> <key>`. */
   readonly #written = new Set<string>();
+  /** Of those, how much each leaves out. */
+  readonly #left = new Map<string, number>();
   #pass: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
   #paused = true;
@@ -202,8 +204,7 @@ export class Broadcaster {
     const compiled = compiler.compile(table, key);
     if (compiled !== undefined) {
       const { targets, direct, shape, left } = compiled;
-      if (left > 0)
-        this.#options.log.error({ table, key, left }, "too much for one message: the youngest are left out");
+      this.#tellLeft(table, key, left);
       const pinned = this.#pin(id, shape, [
         ...targets.map((target): Dependency => ({ table: "service", key: target })),
         ...this.#endpointsOf(direct),
@@ -214,7 +215,17 @@ export class Broadcaster {
       await tables[table].remove(key);
       this.#written.delete(id);
       this.#pinned.delete(id);
+      this.#left.delete(id);
     }
+  }
+
+  /** People are told once of what a value leaves out, and again when it is more or less. */
+  #tellLeft(table: CompiledTableName, key: string, left: number): void {
+    const id = `${table} ${key}`;
+    if ((this.#left.get(id) ?? 0) === left) return;
+    if (left === 0) this.#left.delete(id);
+    else this.#left.set(id, left);
+    if (left > 0) this.#options.log.error({ table, key, left }, "too much for one message: the youngest are left out");
   }
 
   #endpointsOf(services: readonly string[]): Dependency[] {
