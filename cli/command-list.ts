@@ -3,11 +3,13 @@ import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
+import { CHECK } from "./commands/check.ts";
 import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CONTEXT } from "./commands/context.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
+import { DESCRIBE } from "./commands/describe.ts";
 import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
@@ -45,8 +47,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   STAT,
   EDGES,
   TELEMETRY,
+  CHECK,
   PROXY_STATUS,
   PROXY_CONFIG,
+  DESCRIBE,
   AUTHZ,
   MIXC,
   BUS_CONFIG,
