@@ -3,6 +3,7 @@ import { ANALYZE } from "./commands/analyze.ts";
 import { APPLY } from "./commands/apply.ts";
 import { AUTHZ } from "./commands/authz.ts";
 import { BUS_CONFIG } from "./commands/bus-config.ts";
+import { CHECK } from "./commands/check.ts";
 import { COMPLETE, COMPLETION } from "./commands/completion.ts";
 import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CONTEXT } from "./commands/context.ts";
@@ -45,6 +46,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   STAT,
   EDGES,
   TELEMETRY,
+  CHECK,
   PROXY_STATUS,
   PROXY_CONFIG,
   AUTHZ,

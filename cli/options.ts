@@ -104,10 +104,11 @@ export async function waitIfAsked(
   flags: WaitFlags,
   io: CliIo,
 ): Promise<void> {
-  if (flags.wait !== true || resources.length === 0) return;
+  const accepted = resources.filter(({ outcome }) => outcome !== "rejected");
+  if (flags.wait !== true || accepted.length === 0) return;
   const startedMs = performance.now();
   await withProgress(io, "Waiting until it is in force", (progress) =>
-    waitApplied(bus, resources, {
+    waitApplied(bus, accepted, {
       timeoutMs: flags.timeout,
       signal: io.signal,
       onWaiting: (waitingFor) => progress.say(waitingFor),

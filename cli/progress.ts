@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../shared/base/index.ts";
 import type { CliIo } from "./io.ts";
 
 /**
@@ -15,12 +16,17 @@ const MAX_LENGTH = 100;
 /** Carriage return, and clear to the end of the line. */
 const CLEAR_LINE = "\r\u001b[K";
 
-export async function withProgress<T>(io: CliIo, what: string, run: (progress: Progress) => Promise<T>): Promise<T> {
-  const startedMs = performance.now();
+export async function withProgress<T>(
+  io: CliIo,
+  what: string,
+  run: (progress: Progress) => Promise<T>,
+  clock: Clock = systemClock,
+): Promise<T> {
+  const startedMs = clock.monotonic();
   let detail = "";
   let isShown = false;
   const show = () => {
-    const ageMs = performance.now() - startedMs;
+    const ageMs = clock.monotonic() - startedMs;
     if (ageMs < SHOW_AFTER_MS) return;
     const text = detail === "" ? `${what} ...` : `${what}: ${detail}`;
     if (io.isErrorTerminal) {
@@ -28,7 +34,7 @@ export async function withProgress<T>(io: CliIo, what: string, run: (progress: P
     } else if (!isShown) io.err(`${what} ...`);
     isShown = true;
   };
-  const timer = setInterval(show, REDRAW_MS);
+  const stop = clock.every(REDRAW_MS, show);
   try {
     return await run({
       say(text) {
@@ -36,7 +42,7 @@ export async function withProgress<T>(io: CliIo, what: string, run: (progress: P
       },
     });
   } finally {
-    clearInterval(timer);
+    stop();
     if (isShown && io.isErrorTerminal) io.errRaw(CLEAR_LINE);
   }
 }

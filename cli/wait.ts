@@ -34,7 +34,9 @@ const POLL_MS = 50;
 const OWNER_GATHER = { quietMs: 40, maxMs: 1_000 };
 const FOLLOWER_GATHER = { quietMs: 150, maxMs: 1_000 };
 const MAX_MISSED_ROUNDS = 5;
-const MAX_NAMED = 3;
+/** Followers named of one key. */
+const MAX_NAMED = 20;
+const MAX_KEYS_NAMED = 20;
 const MAX_PARALLEL = 16;
 
 /** Resolves when every resource is in force everywhere. Throws TimeoutError that names who is behind and why. */
@@ -47,13 +49,32 @@ export async function waitApplied(
   const deadline = clock.monotonic() + options.timeoutMs;
   const accepted = resources.filter(({ outcome }) => outcome !== "rejected");
   const touched = new Map<string, TouchedKey>();
-  await inParallel(accepted, async (resource) => {
+  await all(accepted, async (resource) => {
     for (const key of await askUntil(() => askOwner(bus, resource))) {
       const id = `${key.table} ${key.key}`;
       if ((touched.get(id)?.revision ?? 0) < key.revision || !touched.has(id)) touched.set(id, key);
     }
   });
-  await inParallel([...touched.values()], (key) => askUntil(followersOf(bus, key)));
+  await all([...touched.values()], (key) => askUntil(followersOf(bus, key)));
+
+  /** Who is behind with one key does not hide who is behind with another. */
+  async function all<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {
+    const late: string[] = [];
+    await inParallel(items, async (item) => {
+      try {
+        await run(item);
+      } catch (error) {
+        if (!(error instanceof TimeoutError && error.details?.["waiting"] === true)) throw error;
+        late.push(error.message);
+      }
+    });
+    if (late.length === 0) return;
+    const named = late.sort().slice(0, MAX_KEYS_NAMED).join("\n  ");
+    const more = late.length > MAX_KEYS_NAMED ? `\n  and ${late.length - MAX_KEYS_NAMED} more` : "";
+    throw new TimeoutError(`not in force after ${options.timeoutMs} ms: ${named}${more}`, {
+      details: { waiting: true },
+    });
+  }
 
   async function askUntil<T>(ask: () => Promise<Verdict<T>>): Promise<T> {
     for (;;) {
@@ -62,9 +83,7 @@ export async function waitApplied(
       if (verdict.done) return verdict.value;
       options.onWaiting?.(verdict.waitingFor);
       if (clock.monotonic() >= deadline) {
-        throw new TimeoutError(`not in force after ${options.timeoutMs} ms: ${verdict.waitingFor}`, {
-          details: { waiting: true },
-        });
+        throw new TimeoutError(verdict.waitingFor, { details: { waiting: true } });
       }
       await sleep(clock, POLL_MS, options.signal);
     }

@@ -248,7 +248,13 @@ export class Term {
       this.#touchEndpoints(affected);
       this.broadcaster.configChanged(key, revision, affected);
       this.#activated(affected);
+      this.#tell(ruleNameOfKey(key));
     });
+  }
+
+  /** What is in force and yet has no effect. */
+  #tell(rule: string): void {
+    for (const note of this.compiler.notes(rule)) this.#options.log.warn({ rule }, note);
   }
 
   #put(resource: Resource): Affected {
@@ -303,6 +309,7 @@ export class Term {
     if (newest === undefined) return;
     this.broadcaster.configChanged(tableKey(kind, namespace, name), versionNumber(newest), affected);
     this.#options.log.info({ rule }, "the rule is in force");
+    this.#tell(rule);
   }
 
   #own(table: Owned, restore: () => Iterable<readonly [string, Uint8Array]>): TableOwner {

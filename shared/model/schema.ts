@@ -152,6 +152,7 @@ export function object<F extends Fields>(
   const docs = Object.entries(fields).map(
     ([name, { schema, ...rest }]): FieldDoc => ({ name, ...rest, type: schema.type }),
   );
+  const required = docs.filter((doc) => doc.required);
   for (const doc of docs) names.set(doc.name, doc.name).set(protoNameOf(doc), doc.name);
   return {
     type: {
@@ -184,13 +185,15 @@ export function object<F extends Fields>(
             "keep one of them",
           );
         } else if (each !== null) {
-          const read = fields[name] && readField(fields[name], each, below(path, name), reader);
+          // Known names need no quotes.
+          const at = path === "" ? name : `${path}.${name}`;
+          const read = fields[name] && readField(fields[name], each, at, reader);
           json[name] = read === undefined ? each : read.json;
           values[name] = read?.value;
         }
       }
-      for (const [name, { required, doc }] of Object.entries(fields)) {
-        if (required && !Object.hasOwn(json, name))
+      for (const { name, doc } of required) {
+        if (!Object.hasOwn(json, name))
           reader.error(below(path, name), null, "required", `give ${name}: ${sentencePart(doc)}`);
       }
       for (const choice of choices) {

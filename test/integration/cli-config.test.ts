@@ -224,6 +224,16 @@ test("--wait ends with 3 and names who is behind, or what holds the rule back", 
   assert.match(held.err, /pilot pilot-1: pending: no instance has version=v9/);
 });
 
+test("--wait says nothing when everything was refused, and names all that is late", async () => {
+  const refused = await lateen(["apply", "-f", "-", "--wait"], rule("bad"));
+  assert.deepEqual([refused.code, refused.err.includes("In force")], [1, false]);
+  pending = "pending: no instance has version=v9";
+  const many = `${rule("a")}---\n${rule("b")}`;
+  const late = await lateen(["apply", "-f", "-", "--wait", "--timeout", "200ms"], many);
+  assert.equal(late.code, 3);
+  for (const name of ["a", "b"]) assert.ok(late.err.includes(`routerule/default/${name} at revision`), late.err);
+});
+
 test("waiting for what nobody owns or for a revision of the future ends in a timeout", async () => {
   applied = revision;
   const resource = { kind: "RouteRule", namespace: "default", name: "a" };

@@ -214,3 +214,13 @@ test("get --watch-only as JSON is one event a line", async () => {
   await watching;
   assert.deepEqual([seen[0]?.type, seen[0]?.object.metadata.name], ["MODIFIED", "one"]);
 });
+
+test("version --remote names what runs in the mesh", async () => {
+  const { code, out } = await lateen("version --remote -o json");
+  assert.equal(code, 0);
+  const { client, remote } = JSON.parse(out) as { client: { version: string }; remote: Record<string, string>[] };
+  assert.deepEqual(
+    remote.map(({ role, version }) => [role, version]),
+    [["pilot", client.version]],
+  );
+});

@@ -20,6 +20,7 @@ interface Result {
   readonly outcome: string;
   readonly revision: number;
   readonly errors: readonly { readonly path: string; readonly reason: string; readonly position?: number }[];
+  readonly warnings: readonly { readonly path: string; readonly reason: string; readonly remedy: string }[];
 }
 
 interface Item {
@@ -124,6 +125,32 @@ test("an accepted rule is stored, given back as applied, and broadcast as readab
   changed.close();
   const [again] = await apply(rule("first"));
   assert.deepEqual([again?.outcome, again?.revision], ["unchanged", result?.revision]);
+});
+
+test("what is deprecated or has no effect is accepted with a warning, and told of refused documents too", async () => {
+  const virtualService = (name: string, timeout: string) => `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}, namespace: default}
+spec:
+  hosts: [${name}.example.com]
+  http:
+  - route: [{destination: {host: ${name}.example.com}}]
+    timeout: ${timeout}
+    mirror: {host: ${name}.example.com}
+    mirrorPercent: 5
+`;
+  const results = await apply(virtualService("older", "5s") + virtualService("wrong", "soon"));
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome === "rejected"),
+    [false, true],
+  );
+  for (const { warnings } of results) {
+    const found = warnings.filter(({ reason }) => reason === "deprecated");
+    assert.deepEqual(found, [
+      { path: "spec.http[0].mirrorPercent", value: 5, reason: "deprecated", remedy: "use mirrorPercentage.value" },
+    ]);
+  }
 });
 
 test("each document is judged alone, and a refused one is told on config.rejected while the old one stays", async () => {

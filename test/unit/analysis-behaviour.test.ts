@@ -267,3 +267,36 @@ spec: {destination: {name: reviews}, route: [{labels: {version: v1}}]}
   assert.match(told("*"), /is in force for reviews\.default\.svc\.cluster\.local$/);
   assert.match(told("shop"), /for callers of shop$/);
 });
+
+test("paths are those of the fields as they were written", () => {
+  const sidecar = `---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: default, namespace: default}
+spec: {egress: [{hosts: ["./*", "default/reviews.default.svc.cluster.local", "nowhere/*"]}]}
+`;
+  const mirrored = virtualService("reviews").replace("http: [{", "http: [{mirror: {host: copy.example.com}, ");
+  const copies = virtualService("reviews").replace(
+    "http: [{",
+    "http: [{mirrors: [{destination: {host: copy.example.com}}], ",
+  );
+  const pathOf = (yaml: string, code: string): string | undefined =>
+    analyze(worldOf(yaml, { registered: ["reviews.default 9080/http"] })).find((each) => each.code === code)?.path;
+  assert.equal(pathOf(mirrored, "LAT0101"), "spec.http[0].mirror.host");
+  assert.equal(pathOf(copies, "LAT0101"), "spec.http[0].mirrors[0].destination.host");
+  assert.equal(pathOf(sidecar, "LAT0111"), "spec.egress[0].hosts[2]");
+});
+
+test("rules for different callers are not merged, those with a common caller are", () => {
+  const rule = (name: string, exportTo: string): string => `---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ${name}, namespace: default}
+spec: {host: reviews, exportTo: [${exportTo}], trafficPolicy: {loadBalancer: {simple: RANDOM}}}
+`;
+  const isMerged = (a: string, b: string): boolean =>
+    codesOf(analyze(worldOf(rule("a", a) + rule("b", b)))).includes("LAT0304");
+  assert.ok(isMerged('"*"', '"."'));
+  assert.ok(isMerged("one, two", "two, three"));
+  assert.ok(!isMerged("one", "two"));
+});

@@ -189,6 +189,31 @@ spec: {address: 10.0.0.${name.length}, labels: ${labels}, ports: {http: 8081}}
   });
 });
 
+test("what would not fit into a message is refused", () => {
+  const many = Array.from({ length: 151 }, (_, i) => `{number: ${i + 1}, name: p${i}, protocol: HTTP}`).join(", ");
+  const mesh = new RegistryMesh();
+  assert.throws(
+    () => mesh.apply(entry(`{hosts: [api.example.com], resolution: DNS, ports: [${many}]}`)),
+    /151 ports are too many/,
+  );
+  const labels = Array.from({ length: 60 }, (_, i) => `l${i}: ${"x".repeat(63)}`).join(", ");
+  assert.throws(
+    () =>
+      mesh.apply(
+        `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: a}, spec: {address: 10.0.0.1, labels: {${labels}}}}`,
+      ),
+    /bytes/,
+  );
+});
+
+test("a registered service of another namespace is not for others to change", () => {
+  const mesh = new RegistryMesh();
+  assert.throws(
+    () => mesh.apply(entry("{hosts: [reviews.other.svc.cluster.local], resolution: STATIC}")),
+    /is a service of namespace other/,
+  );
+});
+
 describe("rules", () => {
   test("that wait for a host come into force with its ServiceEntry", () => {
     const mesh = new RegistryMesh();

@@ -1,32 +1,22 @@
 import { formatKey, keyOf, type MeshConfigSpec, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
-import { type EndpointInput, GatewayConfig, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
+import { type EndpointInput, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
 import { type Concern, kindOfRule, type Oddity } from "./concern.ts";
-import { DestinationPolicies } from "./destination-policies.ts";
-import { DestinationRuleConcern } from "./destination-rule-concern.ts";
-import { DestinationRules } from "./destination-rules.ts";
 import { Entries } from "./entries.ts";
 import type { RegisteredWorkload } from "./entry-endpoints.ts";
-import type { BoundRoutes } from "./gateway-routes.ts";
 import { Gateways } from "./gateways.ts";
 import { type HostOffer, HostTables } from "./host-tables.ts";
 import { IngressRules } from "./ingress-rules.ts";
-import type { MeshDefaults } from "./mesh-defaults.ts";
 import { MeshServices } from "./mesh-services.ts";
 import { withOrigination } from "./origination.ts";
 import { Revisions } from "./revisions.ts";
-import { RouteRules } from "./route-rules.ts";
+import { Routing } from "./routing.ts";
 import { ServiceEntries } from "./service-entries.ts";
 import { ServiceHosts } from "./service-hosts.ts";
-import { compilePolicies } from "./service-policies.ts";
-import { ServiceRouteCompiler } from "./service-routes.ts";
 import { hostOfKey, type KnownService, type RegisteredServices, ServiceCatalog } from "./services.ts";
-import { SubsetMemory } from "./subset-memory.ts";
-import { virtualServiceOf } from "./virtual-service.ts";
 import type { OwnHost } from "./virtual-service-index.ts";
-import { RouteBuilder } from "./virtual-service-routes.ts";
-import { type FindRevision, VirtualServices } from "./virtual-services.ts";
+import type { FindRevision } from "./virtual-services.ts";
 import { WorkloadSettings } from "./workload-settings.ts";
 
 /**
@@ -52,73 +42,33 @@ export interface CompilerOptions {
 
 export class Compiler {
   readonly services: ServiceCatalog;
-  readonly virtualServices: VirtualServices;
-  readonly destinationRules: DestinationRuleConcern;
-  readonly #mesh: MeshDefaults = { spec: undefined };
   readonly #tables: CompiledTables;
   readonly #known: MeshServices;
-  readonly #routeRules: RouteRules;
-  readonly #policies: DestinationPolicies;
+  readonly #routing: Routing;
   readonly #ingress: IngressRules;
   readonly #entries: Entries;
   readonly #gateways: Gateways;
   readonly #hosts: HostTables;
   readonly #serviceHosts: ServiceHosts;
-  readonly #routes: ServiceRouteCompiler;
-  readonly #builder: RouteBuilder;
   readonly #concerns = new Map<string, Concern[]>();
   readonly #revisions = new Revisions();
 
   constructor(registry: RegisteredServices, { findRevision = () => undefined }: CompilerOptions = {}) {
     const hosts = new HostTables(() => registry.namespaces());
     const configured = new ServiceEntries((namespace) => registeredIn(registry, namespace));
-    const memory = new SubsetMemory();
-    const rules = new DestinationRules();
-    const mesh = this.#mesh;
     this.#hosts = hosts;
     this.#known = new MeshServices(registry, configured, hosts);
     const services = new ServiceCatalog(this.#known);
     this.services = services;
     this.#serviceHosts = new ServiceHosts(services);
-    const serviceHosts = this.#serviceHosts;
-    this.virtualServices = new VirtualServices({
-      services,
-      hosts: serviceHosts,
-      rules,
-      memory,
-      findRevision,
-      defaultExportTo: () => mesh.spec?.defaultVirtualServiceExportTo,
-    });
-    const { inForce } = this.virtualServices;
+    this.#routing = new Routing(services, this.#serviceHosts, findRevision);
     // Last: whoever else knows a host knows more of it.
-    services.add(inForce.source);
-    this.#routeRules = new RouteRules(services);
-    this.#policies = new DestinationPolicies(services);
+    services.add(this.#routing.inForce.source);
     this.#ingress = new IngressRules(services);
-    this.destinationRules = new DestinationRuleConcern({
-      services,
-      hosts: serviceHosts,
-      rules,
-      mesh,
-      virtualServices: this.virtualServices,
-      routeRules: this.#routeRules,
-    });
-    this.#builder = new RouteBuilder({ services, rules, memory, mesh, inForce });
-    const { routeRules, builder } = { routeRules: this.#routeRules, builder: this.#builder };
-    this.#routes = new ServiceRouteCompiler({ services, rules, routeRules, inForce, builder });
     this.#entries = new Entries(configured, hosts, (key, shape) => this.#serviceAffects(key, shape));
     const settings = new WorkloadSettings((spec) => this.#meshChanged(spec));
-    this.#gateways = new Gateways((gateway) => this.#boundTo(gateway));
-    const concerns = [
-      this.#routeRules,
-      this.#policies,
-      this.#ingress,
-      this.virtualServices,
-      this.destinationRules,
-      this.#entries,
-      this.#gateways,
-      settings,
-    ];
+    this.#gateways = new Gateways((gateway) => this.#routing.boundTo(gateway));
+    const concerns = [...this.#routing.concerns, this.#ingress, this.#entries, this.#gateways, settings];
     for (const concern of concerns) this.#join(concern);
     this.#tables = new CompiledTables({
       registry,
@@ -134,13 +84,12 @@ export class Compiler {
   /** Takes over what an earlier leader compiled. */
   restoreService(key: string, config: ServiceConfig): void {
     this.#revisions.restore(key, serviceShape(config), config.revision);
-    this.#routeRules.restoreService(key, config.routes);
-    this.virtualServices.restored.restoreService(key, config);
+    this.#routing.restoreService(key, config);
   }
 
   /** The same for a value of another table. */
   restore(table: CompiledTableName, key: string, value: Uint8Array): Restored {
-    if (table === "gateway") this.virtualServices.restored.restoreGateway(GatewayConfig.decode(value));
+    if (table === "gateway") this.#routing.restoreGateway(value);
     return this.#tables.restore(table, key, value);
   }
 
@@ -170,13 +119,7 @@ export class Compiler {
     const service = this.services.service(key);
     if (service === undefined) return undefined;
     const { namespace, name, host } = service;
-    const { routes, views, targets, revision } = this.#routes.compile(service);
-    const policies = compilePolicies(
-      service,
-      this.destinationRules.rules,
-      this.#policies.policiesFor(host),
-      this.#mesh,
-    );
+    const { routes, views, policies, targets, revision } = this.#routing.compile(service);
     const body = {
       namespace,
       name,
@@ -189,8 +132,7 @@ export class Compiler {
       policies: withOrigination(policies, service),
       ...(service.passthrough && { passthrough: true }),
     };
-    const ofPolicies = Math.max(this.#policies.revisionFor(host), this.destinationRules.revisionFor(service));
-    this.#revisions.touch(key, Math.max(revision, ofPolicies));
+    this.#revisions.touch(key, revision);
     return {
       ...body,
       revision: this.#revisions.settle(key, serviceShape(body), service.revision),
@@ -201,25 +143,17 @@ export class Compiler {
   /** Keys in table `service` of all that a service may send to, whoever calls it. */
   targetsOf(key: string): Iterable<string> {
     const service = this.services.service(key);
-    return service === undefined ? [] : this.#routes.possibleTargets(service);
+    return service === undefined ? [] : this.#routing.possibleTargets(service);
   }
 
   /** What a VirtualService in force says that has no effect, and why. */
   notes(rule: string): readonly string[] {
-    const active = this.virtualServices.inForce.get(rule);
-    return active === undefined || active.frozen ? [] : this.#builder.expansion(active).notes;
+    return this.#routing.notes(rule);
   }
 
   /** What is odd about a resource beside those that are there, if it was put now. */
   odditiesOf(resource: ParsedResource): Oddity[] {
-    const rule = formatKey(keyOf(resource.resource));
-    const given = virtualServiceOf(resource, this.#mesh.spec?.defaultVirtualServiceExportTo);
-    const notes =
-      given === undefined || this.wouldWait(resource) !== undefined ? [] : this.#builder.expansion(given).notes;
-    return [
-      ...notes.map((reason) => ({ reason, remedy: "change the match or the delegate" })),
-      ...this.destinationRules.odditiesOf(rule, resource),
-    ];
+    return this.#routing.odditiesOf(resource);
   }
 
   /** The instances of a service, sorted. */
@@ -265,29 +199,21 @@ export class Compiler {
 
   /** Why the newest revision of a resource is not in force; undefined when it is. */
   pendingReason(rule: string): string | undefined {
-    return (
-      this.#routeRules.pendingReason(rule) ??
-      this.virtualServices.pendingReason(rule) ??
-      this.#entries.pendingReason(rule)
-    );
+    return this.#routing.pendingReason(rule) ?? this.#entries.pendingReason(rule);
   }
 
   /** Why a resource would wait if it was put now. */
   wouldWait(resource: ParsedResource): string | undefined {
-    return (
-      this.#routeRules.wouldWait(resource) ??
-      this.virtualServices.wouldWait(resource) ??
-      this.#entries.wouldWait(formatKey(keyOf(resource.resource)), resource)
-    );
+    return this.#routing.wouldWait(resource) ?? this.#entries.wouldWait(formatKey(keyOf(resource.resource)), resource);
   }
 
   get pendingCount(): number {
-    return this.#routeRules.pendingCount + this.virtualServices.pendingCount + this.#entries.pendingCount;
+    return this.#routing.pendingCount + this.#entries.pendingCount;
   }
 
   /** Names of all resources that are in force, those included that only an earlier leader knew. */
   activeRules(): string[] {
-    return [...this.#routeRules.activeRules(), ...this.virtualServices.activeRules()];
+    return this.#routing.activeRules();
   }
 
   /** A service is gone. */
@@ -299,14 +225,13 @@ export class Compiler {
   #serviceAffects(key: string, shape: boolean): Affected {
     if (shape) this.#serviceHosts.changed(key);
     const host = hostOfKey(key, this.services);
-    const routes = merged(this.#routeRules.hostChanged(host), this.virtualServices.hostChanged(host, shape));
-    if (!shape) return routes;
-    const services = [key, ...this.#routeRules.dependents(key)];
+    const routing = this.#routing.serviceChanged(key, host, shape);
+    if (!shape) return routing;
     return merged(
-      affected({ services, hosts: this.#offer(key) }),
+      routing,
+      affected({ hosts: this.#offer(key) }),
       this.#ingress.hostChanged(host),
       this.#tables.targetChanged(key),
-      routes,
     );
   }
 
@@ -315,41 +240,28 @@ export class Compiler {
     this.#serviceHosts.changed(key);
     // Whoever else knows it has told of it.
     if (this.#known.has(key)) return [];
-    const own = this.virtualServices.inForce.ownHost(key);
+    const own = this.#routing.inForce.ownHost(key);
     return this.#hosts.set(key, own && offerOf(own)).map((namespace) => tableKey(namespace));
   }
 
   /** The mesh says other things: whatever leaves them open is compiled anew. */
   #meshChanged(spec: MeshConfigSpec | undefined): Affected {
-    this.#mesh.spec = spec;
-    this.destinationRules.defaultsChanged();
     return merged(
       this.#entries.setDefaultExportTo(spec?.defaultServiceExportTo ?? ["*"]),
-      this.virtualServices.defaultsChanged(),
+      this.#routing.meshChanged(spec),
       affected({ services: [...this.services.services()].map(({ key }) => key) }),
     );
-  }
-
-  /** What Gateways ask of the VirtualServices that are bound to them. */
-  *#boundTo(gateway: string): Generator<BoundRoutes> {
-    for (const active of this.virtualServices.inForce.boundTo(gateway)) {
-      const { rule, created, revision, namespace, exportTo, spec } = active;
-      const hosts = spec.hosts.map(({ host }) => host);
-      const routesFor = (name: string, callers: string) => {
-        const routes = this.#builder.routes(active, { gateway: name, namespace: callers, service: undefined });
-        return this.#routes.withHashPolicies(routes, callers);
-      };
-      yield { rule, created, revision, namespace, hosts, exportTo, routesFor };
-    }
   }
 
   /** What follows from what is affected: gateways that VirtualServices are bound to, hosts that only they name. */
   #spread(result: Affected): Affected {
     const { boundGateways = [], ownHosts = [], activated: inForce, ...rest } = result;
     if (boundGateways.length === 0 && ownHosts.length === 0) return result;
-    const hosts = [...new Set(ownHosts.flatMap((key) => this.#offer(key)))];
-    const gateways = this.#gateways.routesChanged(boundGateways);
     const activated = inForce?.map((item) => ({ ...item, affected: this.#spread(item.affected) }));
+    // A host is told of once: those that came into force have told of theirs.
+    const told = activated?.flatMap((item) => item.affected.hosts) ?? [];
+    const hosts = [...new Set([...told, ...ownHosts.flatMap((key) => this.#offer(key))])];
+    const gateways = this.#gateways.routesChanged(boundGateways);
     return merged(rest, gateways, affected({ hosts, ...(activated && { activated }) }));
   }
 

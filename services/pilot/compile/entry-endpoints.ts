@@ -50,7 +50,7 @@ export function endpointsOf(source: EntrySource, host: string, workloads: Worklo
   return endpoints.filter(isBounded);
 }
 
-/** More than this about one instance would keep a shard of them from fitting into a message. */
+/** More about one instance would keep a shard of them from fitting into a message. What is applied today is never as long. */
 export function isBounded(endpoint: EndpointInput): boolean {
   return Buffer.byteLength(fingerprintOf(endpoint)) + (endpoint.instance ?? "").length <= MAX_ENDPOINT_BYTES;
 }

@@ -1,6 +1,6 @@
 import {
   type DestinationInput,
-  type GatewayConfig,
+  GatewayConfig,
   type Route,
   type RouteInput,
   type ServiceConfig,
@@ -99,7 +99,8 @@ export class RestoredRoutes {
     for (const { namespaces, routes } of config.views) this.#restore(key, namespaces, routes);
   }
 
-  restoreGateway({ namespace, routes }: GatewayConfig): void {
+  restoreGateway(value: Uint8Array): void {
+    const { namespace, routes } = GatewayConfig.decode(value);
     for (const { route } of routes) {
       if (!isOurs(route)) continue;
       for (const frozen of this.#of(route)) frozen.addToGateway(namespace, bare(route));

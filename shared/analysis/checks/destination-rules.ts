@@ -18,6 +18,9 @@ import { destinationsOf } from "../routes.ts";
 import { carries, labelText } from "../workload-book.ts";
 import type { KnownService } from "../world.ts";
 
+/** Each is compared with no more than so many before it. */
+const MAX_COMPARED = 200;
+
 /** Policies of both dialects that do not act, or not as they seem to. */
 export function checkDestinationRules(index: MeshIndex, report: Report): void {
   const used = usedSubsets(index);
@@ -59,8 +62,8 @@ export function checkDestinationRules(index: MeshIndex, report: Report): void {
 function usedSubsets(index: MeshIndex): ReadonlySet<string> {
   const used = new Set<string>();
   const seen = new Set<string>();
-  for (const { spec } of index.all("VirtualService")) {
-    for (const { destination } of destinationsOf(spec)) {
+  for (const item of index.all("VirtualService")) {
+    for (const { destination } of destinationsOf(item)) {
       const id = `${canonical(destination.host)} ${destination.subset}`;
       if (destination.subset === "" || seen.has(id)) continue;
       seen.add(id);
@@ -120,40 +123,41 @@ function checkMerged(index: MeshIndex, report: Report): void {
   const groups = new Map<string, Item<"DestinationRule">[]>();
   for (const item of index.all("DestinationRule")) {
     const { key, spec } = item;
-    // Rules for other callers are others' rules: they are not merged with this one.
-    const callers = stableJson([spec.workloadLabels ?? {}, [...index.hosts.exportTo(item)].sort()]);
-    const id = `${key.namespace} ${canonical(spec.host)} ${callers}`;
+    // A rule for certain workloads is not merged with those for all.
+    const id = `${key.namespace} ${canonical(spec.host)} ${stableJson(spec.workloadLabels ?? {})}`;
     const group = groups.get(id);
     if (group === undefined) groups.set(id, [item]);
     else group.push(item);
   }
   for (const group of groups.values()) {
-    if (group.length < 2) continue;
-    const subsets = new Map<string, Item<"DestinationRule">>();
-    let policy: Item<"DestinationRule"> | undefined;
-    for (const item of group) {
+    for (const [place, item] of group.entries()) {
+      const before = group.slice(0, Math.min(place, MAX_COMPARED)).filter((each) => shareCallers(index, each, item));
+      if (before.length === 0) continue;
       for (const [i, { name }] of item.spec.subsets.entries()) {
-        const first = subsets.get(name);
-        if (first === undefined) subsets.set(name, item);
-        else if (first !== item)
-          report.add(
-            MERGED_RULES,
-            item.key,
-            `spec.subsets[${i}]`,
-            `subset ${name} of ${first.key.namespace}/${first.key.name} stands instead`,
-          );
+        const first = before.find((each) => each.spec.subsets.some((subset) => subset.name === name));
+        if (first !== undefined)
+          report.add(MERGED_RULES, item.key, `spec.subsets[${i}]`, `subset ${name} of ${nameOf(first)} stands instead`);
       }
-      if (item.spec.trafficPolicy === undefined) continue;
-      if (policy === undefined) policy = item;
-      else
+      const first = item.spec.trafficPolicy && before.find((each) => each.spec.trafficPolicy !== undefined);
+      if (first !== undefined)
         report.add(
           MERGED_RULES,
           item.key,
           "spec.trafficPolicy",
-          `the traffic policy of ${policy.key.namespace}/${policy.key.name} stands instead`,
+          `the traffic policy of ${nameOf(first)} stands instead`,
         );
     }
   }
+}
+
+function nameOf({ key }: Item<"DestinationRule">): string {
+  return `${key.namespace}/${key.name}`;
+}
+
+/** Whether callers of some namespace see both. */
+function shareCallers(index: MeshIndex, a: Item<"DestinationRule">, b: Item<"DestinationRule">): boolean {
+  const [x, y] = [index.hosts.exportTo(a), index.hosts.exportTo(b)];
+  return x.includes("*") || y.includes("*") || x.some((namespace) => y.includes(namespace));
 }
 
 function checkOlderPolicies(index: MeshIndex, report: Report): void {

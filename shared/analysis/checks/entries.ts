@@ -12,6 +12,7 @@ import {
 } from "../codes/policies.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
+import { egressPath } from "../routes.ts";
 import { labelText } from "../workload-book.ts";
 
 /** ServiceEntries, WorkloadEntries and Sidecars. */
@@ -154,7 +155,7 @@ function checkSidecars(index: MeshIndex, report: Report): void {
         report.add(
           SIDECAR_HOST_FITS_NOTHING,
           key,
-          `spec.egress (host ${i + 1})`,
+          egressPath(item, i),
           `no service of ${namespace === "*" ? "any namespace" : namespace} fits ${host}`,
         );
     }

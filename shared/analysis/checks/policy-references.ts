@@ -9,6 +9,7 @@ import {
 import type { NamedHost } from "../host-book.ts";
 import type { Item, MeshIndex } from "../mesh-index.ts";
 import type { Report } from "../message.ts";
+import { egressPath } from "../routes.ts";
 
 /** Names that lead nowhere, of policies, exports and Mixer's rules. */
 export function checkPolicyReferences(index: MeshIndex, report: Report): void {
@@ -77,5 +78,5 @@ function checkNamespaces(index: MeshIndex, report: Report): void {
       for (const [j, { namespace }] of hosts.entries()) check(item, namespace, `spec.servers[${i}].hosts[${j}]`);
   for (const item of index.all("Sidecar"))
     for (const [i, { namespace }] of (item.spec.egressHosts ?? []).entries())
-      check(item, namespace, `spec.egress (host ${i + 1})`);
+      check(item, namespace, egressPath(item, i));
 }

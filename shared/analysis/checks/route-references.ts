@@ -22,7 +22,7 @@ import type { KnownPort } from "../world.ts";
 /** Names that lead nowhere, of routes. */
 export function checkRouteReferences(index: MeshIndex, report: Report): void {
   for (const item of index.all("VirtualService")) {
-    for (const { path, destination } of destinationsOf(item.spec)) {
+    for (const { path, destination } of destinationsOf(item)) {
       const { host, subset, port } = destination;
       const at = (field: string): string => `${path}.${field}`;
       const ports = checkHost(index, report, item, host, at("host"));

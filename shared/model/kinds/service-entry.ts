@@ -28,7 +28,11 @@ const port = checked(
   }),
 );
 
+/** Every instance carries all of them, and a hundred instances have to fit into one message. */
+const MAX_PORTS = 150;
+
 const ports = checked(list(port), (items, at) => {
+  if (items.length > MAX_PORTS) at.error(`${items.length} ports are too many`, `give at most ${MAX_PORTS}`);
   for (const [index, { number, name }] of items.entries()) {
     const path = `${at.path}[${index}]`;
     if (!at.clean()) break;

@@ -49,6 +49,7 @@ export const VIRTUAL_SERVICE = defineKind<VirtualServiceSpec>({
     if (!routes.some((given) => Array.isArray(given) && given.length > 0) && at.clean())
       at.errorOf("http", "there are no routes", "give at least one route");
     if (at.clean("http")) warnOfUnreachable(at);
+    if (at.clean("hosts")) checkSniHosts(value.tls ?? [], hosts, at);
     return {
       hosts,
       gateways: gateways.length === 0 ? [MESH_GATEWAY] : [...new Set(gateways)],
@@ -86,6 +87,23 @@ function checkHosts(hosts: readonly HostRef[], isForMesh: boolean, at: At): void
     );
     if (twin >= 0)
       at.reader.error(path, host, `is the same as hosts[${twin}], or one covers the other`, "keep one of them");
+  }
+}
+
+type TlsRoutes = readonly {
+  readonly match?: readonly { readonly sniHosts?: readonly string[] | undefined }[] | undefined;
+}[];
+
+/** A TLS route is for names that the resource is for. */
+function checkSniHosts(routes: TlsRoutes, hosts: readonly HostRef[], at: At): void {
+  for (const [index, { match = [] }] of routes.entries()) {
+    for (const [place, { sniHosts = [] }] of match.entries()) {
+      for (const [number, name] of sniHosts.entries()) {
+        if (hosts.some(({ host }) => covers(host, name))) continue;
+        const path = `${at.path}.tls[${index}].match[${place}].sniHosts[${number}]`;
+        at.reader.error(path, name, "is none of the hosts", "name a host of the VirtualService, or add it to hosts");
+      }
+    }
   }
 }
 

@@ -11,6 +11,8 @@ import { port, workloadLabels } from "./networking.ts";
 
 const UNIX = "unix://";
 const MAX_WEIGHT = 1_000_000;
+/** A hundred instances have to fit into one message. */
+const MAX_BYTES = 4 * 1024;
 
 const address = checked(
   string(),
@@ -75,6 +77,9 @@ function entry(rules: { readonly addressRequired: boolean }): Schema<WorkloadEnt
     const given = at.has("address") && at.given("address") !== "";
     if (rules.addressRequired && !given)
       at.errorOf("address", "required", "give the address or host name of the instance");
+    const bytes = Buffer.byteLength(JSON.stringify([value.address, value.ports, value.labels, value.locality]));
+    if (bytes > MAX_BYTES)
+      at.error(`its ports and labels take ${bytes} bytes`, `at most ${MAX_BYTES}: give fewer labels`);
     if ((value.network ?? "") !== "")
       at.warnOf("network", "has no effect", "remove it: every network is taken to be reachable");
     return {
