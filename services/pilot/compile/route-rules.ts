@@ -138,7 +138,13 @@ export class RouteRules implements Concern {
   #put(given: GivenRule): Affected {
     const { rule, revision, namespace, spec } = given;
     const active = this.#active.get(rule);
-    const missing = active?.revision === revision ? undefined : this.#missing(spec, namespace);
+    if (active?.revision === revision) {
+      // Restored: it stays as it was compiled, for what it names may not be known again yet. Only its precedence is new.
+      this.#waiting.delete(rule);
+      this.#activate({ ...active, precedence: spec.precedence });
+      return affected({ services: [active.destination] });
+    }
+    const missing = this.#missing(spec, namespace);
     if (missing === undefined) {
       this.#waiting.delete(rule);
       return affected({ services: this.#enforce(given) });

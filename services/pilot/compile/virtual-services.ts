@@ -167,7 +167,9 @@ export class VirtualServices implements Concern {
   }
 
   #retry(name: string): Affected[] {
-    return this.#waiting.for(name).flatMap(([rule, waiting]) => {
+    const byDefault = this.#options.defaultExportTo();
+    return this.#waiting.for(name).flatMap(([rule, stored]) => {
+      const waiting = { ...stored, exportTo: exportedTo(stored.spec.exportTo, byDefault, stored.namespace) };
       const result = this.#judge(waiting);
       if (result.pending !== undefined) return [];
       const activated = { rule, revision: waiting.revision, affected: { ...result, activated: [] } };
