@@ -9,7 +9,7 @@ import { defaultRoute } from "./translation.ts";
 import { delegatesOf, destinationsOf, type VirtualService } from "./virtual-service.ts";
 import type { VirtualServiceIndex } from "./virtual-service-index.ts";
 import type { RouteBuilder } from "./virtual-service-routes.ts";
-import { isVisible } from "./visibility.ts";
+import { isVisible, treatedApart } from "./visibility.ts";
 
 /**
  * The routes of one service, for all who call it.
@@ -49,7 +49,7 @@ export class ServiceRouteCompiler {
     const base = this.#routesFor(service, candidates, undefined);
     const groups = new Map<string, { namespaces: string[]; routes: RouteInput[] }>();
     const baseText = JSON.stringify(base);
-    for (const namespace of [...this.#namespaces(service, candidates)].sort()) {
+    for (const namespace of treatedApart(this.#namespaces(service, candidates))) {
       const routes = this.#routesFor(service, candidates, namespace);
       const text = JSON.stringify(routes);
       if (text === baseText) continue;
