@@ -9,6 +9,7 @@ import { COMPONENT_COMMANDS } from "./commands/component.ts";
 import { CONTEXT } from "./commands/context.ts";
 import { CREATE } from "./commands/create.ts";
 import { DELETE } from "./commands/delete.ts";
+import { DESCRIBE } from "./commands/describe.ts";
 import { DIFF } from "./commands/diff.ts";
 import { EDGES } from "./commands/edges.ts";
 import { EXPLAIN } from "./commands/explain.ts";
@@ -49,6 +50,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   CHECK,
   PROXY_STATUS,
   PROXY_CONFIG,
+  DESCRIBE,
   AUTHZ,
   MIXC,
   BUS_CONFIG,

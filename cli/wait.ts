@@ -105,8 +105,13 @@ async function askOwner(
     undefined,
   );
   if (newest === undefined) return { done: false, waitingFor: `${label}: no owner answers` };
-  if (newest.revision < revision)
-    return { done: false, waitingFor: `${label}: ${newest.role} ${newest.name} is at revision ${newest.revision}` };
+  if (newest.revision < revision) {
+    const why = newest.reason === "" ? "" : ` (${newest.reason})`;
+    return {
+      done: false,
+      waitingFor: `${label}: ${newest.role} ${newest.name} is at revision ${newest.revision}${why}`,
+    };
+  }
   if (newest.reason !== "")
     return { done: false, waitingFor: `${label}: ${newest.role} ${newest.name}: ${newest.reason}` };
   return { done: true, value: newest.touched };

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
 import { errorMessage } from "../../shared/base/index.ts";
+import { TELEMETRY_KINDS } from "../../shared/wire/index.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import { EXIT } from "../io.ts";
@@ -29,7 +30,7 @@ export const TELEMETRY: CommandDefinition = {
   ],
   define(command, { io, run }) {
     command
-      .addOption(new Option("--kind <kind>", "only metrics or only logs").choices(["metric", "log"]))
+      .addOption(new Option("--kind <kind>", "only rows of this kind").choices(TELEMETRY_KINDS))
       .option("-n, --namespace <namespace>", "only rows about services of this namespace")
       .option("--service <service>", "only rows about this service")
       .addOption(new Option("-c, --count <rows>", "end after so many rows").argParser(parseCount));

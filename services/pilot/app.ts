@@ -214,8 +214,15 @@ function findings(registry: Registry, journal: Journal, { term }: Leadership): r
           level: "ok",
           text: `${registry.instanceCount} instances of ${registry.serviceCount} services are known`,
         },
-    ...(term === undefined ? [] : [pendingFinding(pending)]),
+    ...(term === undefined ? [] : [pendingFinding(pending), brokenFinding([...term.broadcaster.failures()])]),
   ];
+}
+
+function brokenFinding(failures: readonly string[]): Finding {
+  const [first] = failures;
+  if (first === undefined) return { check: "compiled-values", level: "ok", text: "all configuration is written" };
+  const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : "";
+  return { check: "compiled-values", level: "fail", text: `not written, or not as a whole: ${first}${more}` };
 }
 
 function pendingFinding(pending: number): Finding {

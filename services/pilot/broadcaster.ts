@@ -1,12 +1,14 @@
 import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
 import { type Input, type RequirementInput, ServiceConfig, type TouchedKeyInput } from "../../shared/wire/index.ts";
-import type { Affected } from "./compile/affected.ts";
+import { type Affected, NOTHING } from "./compile/affected.ts";
 import { COMPILED_TABLES, type CompiledTableName } from "./compile/compiled-tables.ts";
 import type { Compiler } from "./compile/compiler.ts";
 import { DirtyKeys, type Keys, keysOf } from "./dirty-keys.ts";
 import type { EndpointShards } from "./endpoint-shards.ts";
 import { type Dependency, type KeyPosition, type Pinned, pin } from "./requirements.ts";
+import { Turn } from "./turn.ts";
+import { targetsFirst } from "./write-order.ts";
 
 /**
  * Turns what changed into writes, in an order in which no follower is ever sent somewhere that does not exist: first
@@ -14,8 +16,9 @@ import { type Dependency, type KeyPosition, type Pinned, pin } from "./requireme
  * gateways); what is gone is removed last and the other way round, after those that sent there have been written without it.
  *
  * One pass at a time; what changes meanwhile makes up the next. So a burst of changes to one service costs one
- * write, and the reader of `settled` knows that a change is out when the pass that contained it has ended. A service that
- * does not compile, or whose write fails, is logged, counted and tried again, and stops no other.
+ * write, and the reader of `settled` knows that a change is out when the pass that contained it has ended. A value that
+ * does not compile, or whose write fails, is logged, counted and tried again, and stops no other: but services that
+ * send to one that has never been written keep their old routes until it is.
  */
 export interface CompiledTable {
   set(key: string, value: Uint8Array): Promise<unknown>;
@@ -50,8 +53,12 @@ export class Broadcaster {
   readonly #served = new Set<string>();
   /** Keys of other tables that have a value, as `<table> <key>`. */
   readonly #written = new Set<string>();
+  /** What is wrong with a value, by `<table> <key>`. */
+  readonly #faults = new Map<string, string>();
   #pass: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
+  /** Something changed since the pass looked last. */
+  #isWoken = false;
   #paused = true;
   #stopped = false;
 
@@ -85,6 +92,8 @@ export class Broadcaster {
   /** A resource was accepted. */
   configChanged(configKey: string, revision: number, affected: Affected): void {
     this.#unsettled.set(configKey, { revision, affected });
+    // It has waited until now: what was out was that it waits.
+    if (this.#settled.get(configKey)?.revision === revision) this.#settled.delete(configKey);
     this.changed(affected);
   }
 
@@ -99,6 +108,22 @@ export class Broadcaster {
     return this.#settled.get(configKey);
   }
 
+  /** Why the effect of a resource is not out; undefined when nothing is wrong. */
+  failure(configKey: string): string | undefined {
+    for (const [table, keys] of keysOf(this.#unsettled.get(configKey)?.affected ?? NOTHING)) {
+      for (const key of keys) {
+        const fault = this.#faults.get(`${table} ${key}`);
+        if (fault !== undefined) return `${table} ${key}: ${fault}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** All values that are not out, or not as a whole, and why. */
+  *failures(): Generator<string> {
+    for (const [id, reason] of this.#faults) yield `${id}: ${reason}`;
+  }
+
   /** Resolves when all that changed so far is out or waits for a retry. */
   async idle(): Promise<void> {
     while (this.#pass !== undefined) await this.#pass;
@@ -110,17 +135,23 @@ export class Broadcaster {
   }
 
   #wake(): void {
-    if (this.#paused || this.#stopped || this.#pass !== undefined) return;
+    if (this.#paused || this.#stopped) return;
+    this.#isWoken = true;
+    if (this.#pass !== undefined) return;
     // Leaves the caller's turn first, so that changes of one turn make one pass.
     this.#pass = Promise.resolve()
       .then(() => this.#run())
       .finally(() => {
         this.#pass = undefined;
+        // Between the pass's last look and now.
+        if (this.#isWoken) this.#wake();
       });
   }
 
   async #run(): Promise<void> {
+    this.#isWoken = false;
     while (!this.#stopped && (this.#dirty.size > 0 || this.#unsettled.size > 0)) {
+      this.#isWoken = false;
       const dirty = this.#dirty;
       const unsettled = this.#unsettled;
       this.#dirty = new DirtyKeys();
@@ -133,7 +164,7 @@ export class Broadcaster {
       }
       if (failed.size === 0) continue;
       this.#retryLater(failed);
-      return;
+      break;
     }
   }
 
@@ -142,19 +173,23 @@ export class Broadcaster {
     const { compiler, tables, shards } = this.#options;
     const failed = new DirtyKeys();
     const gone: string[] = [];
+    const turn = new Turn();
     const attempt = async (table: keyof Keys, key: string, step: () => Promise<void>): Promise<void> => {
+      await turn.pause();
       if (this.#stopped) return;
       try {
         await step();
       } catch (error) {
         failed.addAll(table, [key]);
+        this.#faults.set(`${table} ${key}`, errorMessage(error));
         this.#options.onCompiled?.(true);
         this.#options.log.error({ table, key, reason: errorMessage(error) }, "not compiled and written; trying again");
       }
     };
-    for (const service of this.#inOrder(dirty.keys("service"))) {
+    for (const service of targetsFirst(dirty.keys("service"), (key) => this.#targetsOf(key))) {
       await attempt("service", service, async () => {
-        if (!(await this.#writeService(service))) gone.push(service);
+        if (!(await this.#writeService(service, failed.keys("service")))) gone.push(service);
+        this.#faults.delete(`service ${service}`);
       });
     }
     for (const table of COMPILED_TABLES) {
@@ -173,8 +208,8 @@ export class Broadcaster {
     return failed;
   }
 
-  /** False when the service is gone. */
-  async #writeService(key: string): Promise<boolean> {
+  /** False when the service is gone; `failed`: those that could not be written. */
+  async #writeService(key: string, failed: ReadonlySet<string>): Promise<boolean> {
     const { compiler, shards, tables } = this.#options;
     const compiled = compiler.compileService(key, shards.count(key));
     if (compiled === undefined) return false;
@@ -183,6 +218,10 @@ export class Broadcaster {
       if (!(await shards.flush(target))) throw new Error(`endpoints of ${target} are not written`);
     }
     const others = targets.filter((target) => target !== key);
+    for (const target of others) {
+      if (failed.has(target) && tables.service.position(target) === undefined)
+        throw new Error(`service ${target}, which it sends to, is not written`);
+    }
     const pinned = this.#pin(`service ${key}`, shapeOf(body), [
       ...others.map((target): Dependency => ({ table: "service", key: target })),
       ...this.#endpointsOf(targets),
@@ -202,18 +241,30 @@ export class Broadcaster {
     const compiled = compiler.compile(table, key);
     if (compiled !== undefined) {
       const { targets, direct, shape, left } = compiled;
-      if (left > 0)
-        this.#options.log.error({ table, key, left }, "too much for one message: the youngest are left out");
       const pinned = this.#pin(id, shape, [
         ...targets.map((target): Dependency => ({ table: "service", key: target })),
         ...this.#endpointsOf(direct),
       ]);
       await tables[table].set(key, compiled.encode(pinned.requires));
       this.#written.add(id);
-    } else if (this.#written.has(id)) {
-      await tables[table].remove(key);
+      this.#noteLeft(table, key, left);
+    } else {
+      if (this.#written.has(id)) await tables[table].remove(key);
       this.#written.delete(id);
       this.#pinned.delete(id);
+      this.#faults.delete(id);
+    }
+  }
+
+  /** People are told once of what a value leaves out, and again when it is more or less. */
+  #noteLeft(table: CompiledTableName, key: string, left: number): void {
+    const id = `${table} ${key}`;
+    const fault = left === 0 ? undefined : `too much for one message: the youngest ${left} are left out`;
+    if (fault === this.#faults.get(id)) return;
+    if (fault === undefined) this.#faults.delete(id);
+    else {
+      this.#faults.set(id, fault);
+      this.#options.log.error({ table, key }, fault);
     }
   }
 
@@ -230,18 +281,13 @@ export class Broadcaster {
     return pinned;
   }
 
-  /** Those that others send to come before them; a circle is cut anywhere. */
-  #inOrder(services: ReadonlySet<string>): string[] {
-    const ordered: string[] = [];
-    const seen = new Set<string>();
-    const visit = (service: string): void => {
-      if (seen.has(service)) return;
-      seen.add(service);
-      for (const target of this.#options.compiler.targetsOf(service)) if (services.has(target)) visit(target);
-      ordered.push(service);
-    };
-    for (const service of services) visit(service);
-    return ordered;
+  /** Nothing for one about which the compiler throws: that is told when it is compiled. */
+  #targetsOf(service: string): Iterable<string> {
+    try {
+      return this.#options.compiler.targetsOf(service);
+    } catch {
+      return [];
+    }
   }
 
   #retryLater(failed: DirtyKeys): void {

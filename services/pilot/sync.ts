@@ -49,7 +49,7 @@ export function serveSync(options: SyncOptions): BusSubscription {
       owner: true,
       revision: settled?.revision ?? 0,
       touched: waits === undefined ? [...(settled?.touched ?? [])] : [],
-      reason: waits === undefined ? "" : `pending: ${waits}`,
+      reason: waits === undefined ? (leading.broadcaster.failure(key) ?? "") : `pending: ${waits}`,
     });
   };
   return bus.serve(bus.subjects.sync("config", ">"), answer);

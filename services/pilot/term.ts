@@ -1,17 +1,10 @@
 import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import { type Bus, type StoredValue, TableOwner } from "../../shared/bus/index.ts";
-import {
-  type KindRegistry,
-  type ParsedResource,
-  type Resource,
-  serviceHost,
-  specOf,
-} from "../../shared/model/index.ts";
+import { type KindRegistry, type ParsedResource, type Resource, specOf } from "../../shared/model/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
-import { EndpointSet, parseTableKey, ServiceConfig, tableKey } from "../../shared/wire/index.ts";
+import { tableKey } from "../../shared/wire/index.ts";
 import { Broadcaster } from "./broadcaster.ts";
 import { type Activated, type Affected, affected, merged, NOTHING } from "./compile/affected.ts";
-import type { CompiledTableName } from "./compile/compiled-tables.ts";
 import { Compiler } from "./compile/compiler.ts";
 import {
   type ConfigStore,
@@ -24,6 +17,7 @@ import {
 } from "./config-store.ts";
 import { EndpointShards } from "./endpoint-shards.ts";
 import type { Registry, RegistryChange } from "./registry.ts";
+import { takeOver } from "./take-over.ts";
 
 /**
  * One time of leading, from taking the tables over to losing or giving up the lead.
@@ -143,15 +137,16 @@ export class Term {
     this.foundNothing = isFirstStart;
     await this.#takeOverConfig(configs);
     config.markComplete();
-    this.#takeOverServices(services);
-    this.#takeOverEndpoints(endpointSets);
-    for (const [table, values] of [
-      ["hosts", hostTables],
-      ["gateway", gateways],
-      ["workload", workloads],
-    ] as const) {
-      for (const [key, { value }] of values) this.#guarded(`${table} ${key}`, () => this.#restore(table, key, value));
-    }
+    takeOver(
+      { service: services, endpoints: endpointSets, hosts: hostTables, gateway: gateways, workload: workloads },
+      {
+        compiler: this.compiler,
+        broadcaster: this.broadcaster,
+        shards: this.#shards,
+        registry,
+        guarded: (what, step) => this.#guarded(what, step),
+      },
+    );
     for (const { key } of registry.services()) {
       this.#guarded(`service ${key}`, () => this.#changed(this.compiler.serviceChanged(key, true)));
     }
@@ -193,41 +188,6 @@ export class Term {
       restored++;
     }
     if (restored > 0) log.warn({ restored }, "the bus had lost configuration; restored it");
-  }
-
-  #takeOverServices(values: ReadonlyMap<string, StoredValue>): void {
-    for (const [key, { value }] of values) {
-      this.#guarded(`service ${key}`, () => {
-        const config = ServiceConfig.decode(value);
-        this.compiler.restoreService(key, config);
-        this.broadcaster.restoreService(key, config);
-        if (config.endpointShards > 0) this.#shards.restore(key, config.endpointShards);
-        const { namespace, name, host, ports, serviceAccounts } = config;
-        // What configuration names is no registered service: nobody who serves it has an identity in the mesh.
-        if (host !== serviceHost({ namespace, service: name }) || serviceAccounts.length === 0) return;
-        this.#options.registry.seedService(namespace, name, ports, serviceAccounts);
-      });
-    }
-  }
-
-  #takeOverEndpoints(values: ReadonlyMap<string, StoredValue>): void {
-    for (const [key, { value }] of values) {
-      this.#guarded(`endpoints ${key}`, () => {
-        const [namespace = "", name = ""] = parseTableKey(key);
-        for (const endpoint of EndpointSet.decode(value).endpoints) {
-          // Those that configuration names have no identity, or have registered as another service.
-          if (endpoint.principal !== "" && endpoint.service === "")
-            this.#options.registry.seedEndpoint(namespace, name, endpoint);
-        }
-      });
-    }
-  }
-
-  #restore(table: CompiledTableName, key: string, value: Uint8Array): void {
-    const { shape, requires } = this.compiler.restore(table, key, value);
-    this.broadcaster.restore(table, key, shape, requires);
-    const [namespace = "", name = ""] = parseTableKey(key);
-    if (table === "gateway") this.#options.registry.seedGateway(namespace, name);
   }
 
   #compileAll(): void {

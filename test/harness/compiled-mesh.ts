@@ -91,13 +91,13 @@ export class CompiledMesh {
   }
 
   /** Documents become resources, each at a revision and a time of its own unless given; what they affect together. */
-  apply(yaml: string, createdAt?: string): Affected {
+  apply(yaml: string, createdAt?: string, revision?: number): Affected {
     const results = parseSubmission(yaml, KINDS).map((document) => {
       assert.ok(document.ok, JSON.stringify(document));
       const { parsed } = document;
       const rule = formatKey(keyOf(parsed.resource));
       const versions = this.#history.get(rule) ?? [];
-      this.#revision++;
+      this.#revision = revision ?? this.#revision + 1;
       const created =
         versions[0]?.resource.metadata.creationTimestamp ?? createdAt ?? new Date(this.#revision).toISOString();
       const version = { ...parsed, resource: accepted(parsed.resource, this.#revision, created) };
@@ -147,9 +147,18 @@ export class CompiledMesh {
     return ServiceConfig.encode(config);
   }
 
-  /** Another leader, which has read what this one wrote about these services, and the newest resources. */
-  successor(services: readonly string[], keepsHistory = true): CompiledMesh {
+  /** The compiled value of a gateway, `name.namespace`. */
+  gateway(service: string): Uint8Array {
+    const value = this.compiler.compile("gateway", keyOfName(service));
+    assert.ok(value, `no gateway ${service}`);
+    return value.encode([]);
+  }
+
+  /** Another leader, which has read what this one wrote about these services and gateways, and the newest resources. */
+  successor(services: readonly string[], keepsHistory = true, gateways: readonly string[] = []): CompiledMesh {
     const next = new CompiledMesh(this.table, this.#revision, keepsHistory);
+    for (const gateway of gateways) next.compiler.restore("gateway", keyOfName(gateway), this.gateway(gateway));
+    for (const key of this.table.keys()) next.compiler.serviceChanged(key, true);
     for (const service of services) next.compiler.restoreService(keyOfName(service), this.config(service));
     for (const [rule, versions] of this.#history) next.#history.set(rule, versions);
     for (const rule of [...this.#history.keys()].sort()) {

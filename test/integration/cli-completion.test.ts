@@ -75,6 +75,16 @@ test("bash completes files where a file is meant", async () => {
   assert.deepEqual(await inBash("apply", "-f", "some"), ["some rule.yaml"]);
 });
 
+/** Undefined where the shell is not installed. */
+async function inShell(shell: string, ...args: string[]): Promise<string | undefined> {
+  try {
+    return (await run(shell, args, { env, cwd: folder })).stdout;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 for (const shell of ["zsh", "fish"] as const) {
   test(`the script of ${shell} is readable by it, where it is installed`, async () => {
     const { code, out } = await runLateen(["completion", shell]);
@@ -82,8 +92,18 @@ for (const shell of ["zsh", "fish"] as const) {
     assert.match(out, /lateen/);
     const file = join(folder, `completion.${shell}`);
     await writeFile(file, out);
-    await run(shell, ["-n", file]).catch((error: { code?: unknown }) => {
-      if (error.code !== "ENOENT") throw error;
-    });
+    await inShell(shell, "-n", file);
   });
 }
+
+test("fish completes commands, values and names with their explanations, where it is installed", async () => {
+  const { out } = await runLateen(["completion", "fish"]);
+  const file = join(folder, "lateen.fish");
+  await writeFile(file, out);
+  const offered = (line: string) => inShell("fish", "-c", `source ${file}; complete -C "${line}"`);
+  const names = await offered("lateen get routerule reviews-t");
+  if (names === undefined) return;
+  assert.equal(names, "reviews-test\n");
+  assert.match((await offered("lateen rollb")) ?? "", /^rollback\tmake an earlier revision/);
+  assert.equal(await offered("lateen get --output=y"), "--output=yaml\n");
+});

@@ -67,7 +67,7 @@ test("the tour holds, takes at most three minutes, and leaves no process", { tim
     const seconds = (performance.now() - started) / 1000;
     assert.ok(seconds <= 180, `it took ${seconds.toFixed(0)} s`);
     const lines = launched.output().split("\n");
-    assert.equal(lines.filter((line) => line.startsWith("ok ")).length, 13, launched.output());
+    assert.equal(lines.filter((line) => line.startsWith("ok ")).length, 14, launched.output());
     assert.deepEqual(survivors(stateOf(launched.demoDir)), []);
   } finally {
     launched.child.kill("SIGTERM");

@@ -190,6 +190,57 @@ spec: {hosts: [reviews], http: [{delegate: {name: part}}, {route: [{destination:
     assert.deepEqual(next.bytes("reviews"), mesh.bytes("reviews"));
   });
 
+  for (const keepsHistory of [true, false]) {
+    test(`serves at gateways what was in force, ${keepsHistory ? "by its text" : "as it was compiled"}`, () => {
+      const mesh = meshOf(subsets("v1", "v2"));
+      mesh.addGateway("edge.istio-system", { istio: "ingressgateway" });
+      mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+`);
+      const toEdge = (subset: string) => toSubset(subset).replace("spec: {", "spec: {gateways: [edge], ");
+      mesh.apply(toEdge("v1"));
+      const before = mesh.gateway("edge.istio-system");
+      assert.ok(mesh.apply(toEdge("v9")).pending);
+      assert.deepEqual(mesh.gateway("edge.istio-system"), before);
+      const next = mesh.successor(["reviews"], keepsHistory, ["edge.istio-system"]);
+      assert.deepEqual(next.gateway("edge.istio-system"), before);
+      assert.deepEqual(next.apply(subsets("v2").replace("name: v2", "name: v9")).gateways, ["istio-system.edge"]);
+      assert.notDeepEqual(next.gateway("edge.istio-system"), before);
+    });
+  }
+
+  test("leaves a RouteRule for a host outside where it was, although the ServiceEntry is read later", () => {
+    const rule = `
+apiVersion: config.istio.io/v1alpha2
+kind: RouteRule
+metadata: {name: api}
+spec: {destination: {service: api.example.com}, httpReqTimeout: {simpleTimeout: {timeout: 3s}}}
+`;
+    const entry = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: outside}
+spec: {hosts: [api.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+`;
+    const key = "outside.api=2Eexample=2Ecom";
+    const mesh = meshOf(entry, rule);
+    const next = new CompiledMesh(mesh.table, mesh.revision);
+    next.compiler.restoreService(key, mesh.config(key));
+    const { revision } = mesh;
+    next.apply(rule, undefined, revision);
+    next.apply(entry);
+    assert.deepEqual(
+      next.config(key).routes.map(({ rule: name, revision: at }) => [name, at]),
+      [
+        ["routerule/default/api", revision],
+        ["default", 0],
+      ],
+    );
+  });
+
   test("drops what was deleted while nobody led", () => {
     const mesh = meshOf(subsets("v1", "v2"), toSubset("v2"));
     const next = new CompiledMesh(mesh.table, 2);

@@ -1,6 +1,6 @@
 import type { ExportTo } from "../../../shared/model/index.ts";
 import { type EndpointInput, tableKey } from "../../../shared/wire/index.ts";
-import type { RegisteredPort } from "../registry.ts";
+import type { RegisteredPort } from "../registered-ports.ts";
 import { type Aged, compareAge } from "./age.ts";
 import { endpointsOf, satisfies, type Workloads } from "./entry-endpoints.ts";
 import { type EntrySource, type HostPlace, placeOfHost, spokenProtocol } from "./entry-source.ts";

@@ -1,6 +1,7 @@
-import { type Labels, resolveHost, type ServiceName, serviceHost } from "../../../shared/model/index.ts";
+import { DOMAIN, type Labels, resolveHost, type ServiceName, serviceHost } from "../../../shared/model/index.ts";
 import { parseTableKey, tableKey } from "../../../shared/wire/index.ts";
-import type { RegisteredPort, RegisteredService } from "../registry.ts";
+import type { RegisteredPort } from "../registered-ports.ts";
+import type { RegisteredService } from "../registry.ts";
 
 /** A service that requests can be routed to, wherever it is known from. */
 export interface KnownService {
@@ -67,8 +68,7 @@ export function registeredSource(registry: RegisteredServices): ServiceSource {
     return { key, namespace, name, host: serviceHost({ namespace, service: name }), ports, principals };
   };
   const byHost = (host: string): string | undefined => {
-    const name = fullyNamed(host);
-    const key = name && tableKey(name.namespace, name.service);
+    const key = clusterKey(host);
     return key !== undefined && registry.has(key) ? key : undefined;
   };
   return {
@@ -138,7 +138,9 @@ export class ServiceCatalog implements ServiceSource {
   }
 
   keysOf(host: string): string[] {
-    return [...new Set(this.#sources.flatMap((source) => source.keysOf(host)))];
+    const own = clusterKey(host);
+    const named = own !== undefined && this.has(own) ? [own] : [];
+    return [...new Set([...named, ...this.#sources.flatMap((source) => source.keysOf(host))])];
   }
 
   /** The key of the service that a rule of this namespace sends to; undefined when there is none to send to. */
@@ -172,6 +174,8 @@ export function meantHosts({ host, service }: NamedHost): readonly string[] {
   return full === host ? [host] : [host, full];
 }
 
-function fullyNamed(host: string): ServiceName | undefined {
-  return host.endsWith(".svc.cluster.local") ? resolveHost(host, "") : undefined;
+/** The key of the service that a cluster name (`reviews.default.svc.cluster.local`) means; undefined for other hosts. */
+function clusterKey(host: string): string | undefined {
+  const name = host.endsWith(`.svc.${DOMAIN}`) ? resolveHost(host, "") : undefined;
+  return name && tableKey(name.namespace, name.service);
 }

@@ -2,7 +2,7 @@ import { PILOTS } from "../topology.ts";
 import type { MeshClient } from "./mesh-client.ts";
 import { expect, repeat, type TourStep } from "./step.ts";
 
-/** Steps 6 and 7: the ways in which a rule reaches Pilot, and what becomes of a bad one. */
+/** Steps 7 and 8: the ways in which a rule reaches Pilot, and what becomes of a bad one. */
 
 /** All reviews go to one version, whoever asks. */
 function reviewsRule(version: string): string {

@@ -1,7 +1,7 @@
 import { CA, MIXERS, PILOTS, SECOND_REVIEWS, sidecarName } from "../topology.ts";
 import { expect, repeat, type TourContext, type TourStep, tally, until } from "./step.ts";
 
-/** Steps 12 and 13: instances come and go, and so does the whole control plane. */
+/** Steps 13 and 14: instances come and go, and so does the whole control plane. */
 
 const REQUESTS_PER_SECOND = 50;
 

@@ -1,6 +1,6 @@
 import { expect, repeat, showTally, type TourStep, tally } from "./step.ts";
 
-/** Steps 8 and 9: Mixer refuses by label and by quota. */
+/** Steps 9 and 10: Mixer refuses by label and by quota. */
 
 const denyByLabel: TourStep = {
   title: "mixer-rule-deny-label: reviews v3 may not call ratings, v2 may",

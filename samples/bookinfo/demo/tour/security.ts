@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { accessLogFile } from "../topology.ts";
 import { expect, type TourStep, until } from "./step.ts";
 
-/** Step 11: who may speak to a sidecar, and by which name it knows the other side. */
+/** Step 12: who may speak to a sidecar, and by which name it knows the other side. */
 
 const REFUSAL_WITHIN_MS = 5_000;
 

@@ -3,7 +3,7 @@ import { versionByStars } from "./gateway-client.ts";
 import { fetchMetrics, sumMetric } from "./mesh-client.ts";
 import { expect, repeat, type TourContext, type TourStep, until } from "./step.ts";
 
-/** Step 10: two independent books of the same traffic, the stream and Prometheus, balance with what a client saw. */
+/** Step 11: two independent books of the same traffic, the stream and Prometheus, balance with what a client saw. */
 
 /** What this step reads of a `telemetry.metric` row. */
 interface MetricRow {

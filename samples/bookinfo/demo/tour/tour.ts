@@ -1,5 +1,6 @@
 import { CONFIGURATION_STEPS } from "./configuration.ts";
 import { LIFECYCLE_STEPS } from "./lifecycle.ts";
+import { NETWORKING_STEPS } from "./networking.ts";
 import { POLICY_STEPS } from "./policy.ts";
 import { ROUTING_STEPS } from "./routing.ts";
 import { SECURITY_STEPS } from "./security.ts";
@@ -9,6 +10,7 @@ import { TELEMETRY_STEPS } from "./telemetry.ts";
 /** In the order in which they run. */
 export const STEPS: readonly TourStep[] = [
   ...ROUTING_STEPS,
+  ...NETWORKING_STEPS,
   ...CONFIGURATION_STEPS,
   ...POLICY_STEPS,
   ...TELEMETRY_STEPS,
