@@ -110,9 +110,18 @@ export function withMetadata(document: FileDocument, more: JsonObject): FileDocu
   return { ...document, value: { ...document.value, metadata: { ...metadata, ...more } } };
 }
 
-/** The revision that a document says it replaces. */
+/** The document with the revision that it is to replace, told so that nobody takes it for one of Kubernetes. */
+export function withRevision(document: FileDocument, resourceVersion: string): FileDocument {
+  const { uid: _, ...metadata } = metadataOf(document);
+  return isObject(document.value["metadata"] ?? {})
+    ? { ...document, value: { ...document.value, metadata: { ...metadata, resourceVersion } } }
+    : document;
+}
+
+/** The revision that a document says it replaces; one beside a uid is of Kubernetes and says nothing here. */
 export function revisionGiven(document: FileDocument): JsonValue | undefined {
-  return metadataOf(document)["resourceVersion"];
+  const { uid, resourceVersion } = metadataOf(document);
+  return uid === undefined ? resourceVersion : undefined;
 }
 
 function metadataOf({ value }: FileDocument): JsonObject {

@@ -8,7 +8,7 @@ import {
   parseDocuments,
   readDocumentFiles,
   revisionGiven,
-  withMetadata,
+  withRevision,
 } from "../documents.ts";
 import { UsageError } from "../io.ts";
 import { withSubmitOptions } from "../options.ts";
@@ -58,7 +58,7 @@ async function expecting(file: DocumentFile, namespace: string | undefined, clie
   return edited(file, (document) => {
     const placed = namespace === undefined ? document : inNamespace(document, namespace);
     const resourceVersion = revisions.get(document.place);
-    return resourceVersion === undefined ? placed : withMetadata(placed, { resourceVersion });
+    return resourceVersion === undefined ? placed : withRevision(placed, resourceVersion);
   });
 }
 

@@ -20,7 +20,7 @@ const BAD = `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: reviews}
-spec: {host: reviews, subsets: [{name: V1}], trafficPolicy: {outlierDetection: {interval: soon}}}
+spec: {host: reviews, subsets: [{name: v_1}], trafficPolicy: {outlierDetection: {interval: soon}}}
 `;
 const UNREADABLE = "\n{ nothing: [\n";
 
@@ -52,7 +52,7 @@ describe("lateen validate", () => {
     const { code, out } = await lateen(["validate", "-f", "-"], BAD);
     assert.equal(code, 1);
     assert.match(out, /-: destinationrule\/default\/reviews: invalid/);
-    assert.match(out, /spec\.subsets\[0\]\.name: "V1" is not a DNS label/);
+    assert.match(out, /spec\.subsets\[0\]\.name: "v_1" is not a DNS label/);
     assert.match(out, /spec\.trafficPolicy\.outlierDetection\.interval: must be a duration/);
     assert.match(out, /1 document, 1 not valid$/);
   });

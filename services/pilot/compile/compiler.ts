@@ -67,7 +67,7 @@ export class Compiler {
     this.#ingress = new IngressRules(services);
     this.#entries = new Entries(configured, hosts, (key, shape) => this.#serviceAffects(key, shape));
     const settings = new WorkloadSettings((spec) => this.#meshChanged(spec));
-    this.#gateways = new Gateways((gateway) => this.#routing.boundTo(gateway));
+    this.#gateways = new Gateways(this.#routing);
     const concerns = [...this.#routing.concerns, this.#ingress, this.#entries, this.#gateways, settings];
     for (const concern of concerns) this.#join(concern);
     this.#tables = new CompiledTables({

@@ -3,7 +3,7 @@ import { defineKind } from "../define-kind.ts";
 import { clusterService } from "../hosts.ts";
 import type { At } from "../reader.ts";
 import { NETWORKING_API_VERSIONS } from "../resource.ts";
-import { dnsLabel, enumeration, int32, string } from "../scalars.ts";
+import { anyCaseLabel, enumeration, int32, string } from "../scalars.ts";
 import { checked, field, list, object } from "../schema.ts";
 import type { ServiceEntryPortSpec, ServiceEntrySpec, WorkloadEntrySpec } from "../specs-networking.ts";
 import { subnet } from "./l4-routes.ts";
@@ -17,7 +17,7 @@ const port = checked(
   object({
     number: field(portNumber(), "The port.", { required: true }),
     protocol: field(protocol(ONLY_HTTP), "HTTP.", { default: "HTTP" }),
-    name: field(dnsLabel(), "Name of the port, unique in the entry.", { required: true }),
+    name: field(anyCaseLabel(), "Name of the port, unique in the entry.", { required: true }),
     targetPort: field(int32({ min: 0, max: 65_535 }), "Port of the instances.", { default: "the number" }),
   }),
   (value): ServiceEntryPortSpec => ({
