@@ -48,7 +48,10 @@ const schema = object({
   hosts: field(list(host({ wildcards: true, short: true }), { atLeastOne: "host" }), "Hosts that it makes known.", {
     required: true,
   }),
-  addresses: field(list(subnet), "Addresses of the hosts, for connections that are captured by address."),
+  addresses: field(
+    list(subnet),
+    "Addresses that requests may name instead of the hosts. Networks have no effect so far.",
+  ),
   ports: field(ports, "Ports of the hosts."),
   location: field(enumeration(["MESH_EXTERNAL", "MESH_INTERNAL"]), "Whether its instances are part of the mesh.", {
     default: "MESH_EXTERNAL",
@@ -88,6 +91,8 @@ export const SERVICE_ENTRY = defineKind<ServiceEntrySpec>({
       resolution !== "STATIC"
     )
       at.errorOf("addresses", `networks cannot be combined with resolution ${resolution}`, "give single addresses");
+    if ((value.addresses ?? []).some((address) => address.includes("/")))
+      at.warnOf("addresses", "networks have no effect so far", "give single addresses, or rely on the hosts");
     if (at.clean("resolution")) checkResolution(resolution, value.hosts ?? [], endpoints, at);
     checkOwners(value.hosts ?? [], at);
     checkPortNames(value.ports ?? [], endpoints, at);
