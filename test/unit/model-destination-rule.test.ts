@@ -133,6 +133,11 @@ describe("a DestinationRule", () => {
       ],
     ],
     [
+      "with the outlier detection of Istio 0.8",
+      { host: "a", trafficPolicy: { outlierDetection: { http: { consecutiveErrors: 1 } } } },
+      [["spec.trafficPolicy.outlierDetection.http", /http is not allowed here/]],
+    ],
+    [
       "with subsets of one name",
       { host: "a", subsets: [{ name: "v1" }, { name: "v1" }] },
       [["spec.subsets[1].name", /subsets\[0\]/]],
