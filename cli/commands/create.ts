@@ -1,9 +1,9 @@
 import type { ApplyResult } from "../../client/index.ts";
 import type { CommandDefinition } from "../command.ts";
-import { inNamespace, readDocumentFiles, withMetadata } from "../documents.ts";
+import { inNamespace, readDocumentFiles, withRevision } from "../documents.ts";
 import { UsageError } from "../io.ts";
 import { withSubmitOptions } from "../options.ts";
-import { edited, type SubmitFlags, submit } from "../submission.ts";
+import { edited, isEmpty, type SubmitFlags, submit } from "../submission.ts";
 
 /** Like apply, for what does not exist yet. */
 export const CREATE: CommandDefinition = {
@@ -20,12 +20,11 @@ export const CREATE: CommandDefinition = {
         const files = await readDocumentFiles(flags.filename, io);
         const { namespace } = flags;
         const submissions = files.map((file) =>
-          edited(file, (document) =>
-            withMetadata(namespace === undefined ? document : inNamespace(document, namespace), NOT_THERE_YET),
+          edited(file, io, (document) =>
+            withRevision(namespace === undefined ? document : inNamespace(document, namespace), NOT_THERE_YET),
           ),
         );
-        if (submissions.every(({ places, refused }) => places?.length === 0 && refused.length === 0))
-          throw new UsageError("nothing to create");
+        if (isEmpty(submissions)) throw new UsageError("nothing to create");
         return submit(io, flags, submissions, explainExisting);
       }),
     );
@@ -33,7 +32,7 @@ export const CREATE: CommandDefinition = {
 };
 
 /** What Pilot takes as: there must be none. */
-const NOT_THERE_YET = { resourceVersion: "0" };
+const NOT_THERE_YET = "0";
 
 /** What Pilot sees as a stale revision is, to who asked for something new, that it exists. */
 function explainExisting(result: ApplyResult): ApplyResult {

@@ -10,7 +10,7 @@ import { ROOT_NAMESPACE } from "../../shared/model/index.ts";
 import type { Route, ServiceConfig, WorkloadConfig } from "../../shared/wire/index.ts";
 import { type AskMixer, explainChecks } from "./checks.ts";
 import { ChosenRoute, type ChosenTarget } from "./chosen-route.ts";
-import { explainDestination } from "./destinations.ts";
+import { type Called, explainDestination } from "./destinations.ts";
 import type { Explanation, LocalAnswerExplained, ServiceExplained } from "./explanation.ts";
 import { explainGateway } from "./gateway.ts";
 import type { MeshSource } from "./mesh-source.ts";
@@ -90,7 +90,7 @@ async function explainEdge(
   if (answer !== undefined) return { ...blank(request, considered), matched: answer.status < 400, answer };
   const config = route?.entry?.config;
   if (route?.whole !== undefined) {
-    const told = await explainRoute(request, route.whole.config, port, considered, source);
+    const told = await explainRoute(request, route.whole.config, { port, isEdge: true }, considered, source);
     return config === undefined ? told : { ...told, service: explainPort(config, route.port || port) };
   }
   if (config === undefined) {
@@ -132,19 +132,19 @@ async function explainService(
     const answer = refusal(404, "route_not_found", "NR", `no route of ${config.host} fits the request`);
     return { ...blank(request, considered), service, answer };
   }
-  return { ...(await explainRoute(request, chosen, port, considered, source)), service };
+  return { ...(await explainRoute(request, chosen, { port, isEdge: false }, considered, source)), service };
 }
 
 async function explainRoute(
   request: ExplainedRequest,
   config: Route,
-  port: number,
+  called: Called,
   considered: Considered,
   source: MeshSource,
 ): Promise<Explanation> {
   const route = new ChosenRoute(config, request.head);
-  const answer = route.answerAt(port);
-  const tell = (target: ChosenTarget) => explainDestination(target, port, request.caller, source);
+  const answer = route.answerAt(called.port);
+  const tell = (target: ChosenTarget) => explainDestination(target, called, request.caller, source);
   const targets = answer === undefined ? route.targets : [];
   const mirrors = answer === undefined ? route.mirrors : [];
   const noTarget = answer === undefined && targets.length === 0;

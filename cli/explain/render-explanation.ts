@@ -1,6 +1,8 @@
 import type { Palette } from "../render.ts";
 import type { DestinationExplained, Explanation, HeaderEditsExplained, RouteExplained } from "./explanation.ts";
 
+type Considered = Explanation["considered"][number];
+
 const MAX_ENDPOINTS = 10;
 /** Rules that were passed over or not reached: more are counted. */
 const MAX_CONSIDERED = 50;
@@ -17,7 +19,10 @@ export function renderExplanation(explanation: Explanation, colours: Palette): s
   } else if (service === undefined) {
     lines.push(`${colours.good("Passed through")}: the host is outside of the mesh`);
   } else {
-    lines.push(`${colours.good("Forwarded")} to ${service.host} port ${service.port} by ${ruleName(rule)}`);
+    const abort = route?.fault?.abort;
+    const always = abort !== undefined && abort.percent >= 100;
+    const forwarded = always ? colours.bad("Aborted, not forwarded") : colours.good("Forwarded");
+    lines.push(`${forwarded} to ${service.host} port ${service.port} by ${ruleName(rule)}`);
   }
   if (route !== undefined) lines.push(...routeLines(route, rule));
   for (const destination of destinations) lines.push(...destinationLines(destination, colours));
@@ -26,9 +31,15 @@ export function renderExplanation(explanation: Explanation, colours: Palette): s
   }
   if (checks !== undefined) lines.push(...checkLines(checks, colours));
   lines.push("", "Considered, in this order:");
-  for (const { step, rule: name, outcome, ...rest } of considered.slice(0, MAX_CONSIDERED)) {
+  let place = 0;
+  for (const [index, { step, rule: name, outcome, ...rest }] of considered.slice(0, MAX_CONSIDERED).entries()) {
     const mark = outcome === "chosen" ? colours.good("chosen     ") : colours.dim(outcome.padEnd(11));
-    lines.push(`  ${mark} ${step === "host" ? name : `${step} ${name}`}${"reason" in rest ? `: ${rest.reason}` : ""}`);
+    const isAgain = (other: Considered | undefined) => other?.rule === name && other.step === step;
+    place = isAgain(considered[index - 1]) ? place + 1 : 1;
+    // A rule's routes have no names but those that somebody gave them.
+    const which = place > 1 || isAgain(considered[index + 1]) ? `${name}, its ${place}.` : name;
+    const reason = "reason" in rest ? `: ${rest.reason}` : "";
+    lines.push(`  ${mark} ${step === "host" ? which : `${step} ${which}`}${reason}`);
   }
   if (considered.length > MAX_CONSIDERED) lines.push(`  and ${considered.length - MAX_CONSIDERED} more`);
   if (notes.length > 0) lines.push("", ...notes.map((note) => `Note: ${note}`));
@@ -76,6 +87,9 @@ function destinationLines(destination: DestinationExplained, colours: Palette): 
   const lines = [`  ${percent(weight)} to ${host}${labelsOf(labels)} port ${port}, ${transport}`];
   const by = policy.rule === "" ? "the proxy's defaults" : policy.rule;
   lines.push(`      balancing ${policy.loadBalancing} by ${by}`);
+  if (policy.rule !== "") {
+    lines.push(...policyLine("limits", policy.limits), ...policyLine("ejection", policy.outlierDetection));
+  }
   if (identities.length > 0) lines.push(`      answered by ${identities.join(" or ")}`);
   if (endpoints === undefined) return lines;
   if (endpoints.length === 0) lines.push(`      ${colours.bad("no instance")}: requests are answered 503 (UH)`);
@@ -84,6 +98,11 @@ function destinationLines(destination: DestinationExplained, colours: Palette): 
   }
   if (endpoints.length > MAX_ENDPOINTS) lines.push(`      and ${endpoints.length - MAX_ENDPOINTS} more`);
   return lines;
+}
+
+function policyLine(what: string, values: Readonly<Record<string, number>>): string[] {
+  const told = Object.entries(values).filter(([, value]) => value !== 0);
+  return told.length === 0 ? [] : [`      ${what} ${told.map(([name, value]) => `${name} ${value}`).join(", ")}`];
 }
 
 function checkLines(

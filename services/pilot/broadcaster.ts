@@ -241,21 +241,30 @@ export class Broadcaster {
     const compiled = compiler.compile(table, key);
     if (compiled !== undefined) {
       const { targets, direct, shape, left } = compiled;
-      if (left > 0)
-        this.#options.log.error({ table, key, left }, "too much for one message: the youngest are left out");
       const pinned = this.#pin(id, shape, [
         ...targets.map((target): Dependency => ({ table: "service", key: target })),
         ...this.#endpointsOf(direct),
       ]);
       await tables[table].set(key, compiled.encode(pinned.requires));
       this.#written.add(id);
-      if (left > 0) this.#faults.set(id, `too much for one message: ${left} are left out`);
-      else this.#faults.delete(id);
+      this.#noteLeft(table, key, left);
     } else {
       if (this.#written.has(id)) await tables[table].remove(key);
       this.#written.delete(id);
       this.#pinned.delete(id);
       this.#faults.delete(id);
+    }
+  }
+
+  /** People are told once of what a value leaves out, and again when it is more or less. */
+  #noteLeft(table: CompiledTableName, key: string, left: number): void {
+    const id = `${table} ${key}`;
+    const fault = left === 0 ? undefined : `too much for one message: the youngest ${left} are left out`;
+    if (fault === this.#faults.get(id)) return;
+    if (fault === undefined) this.#faults.delete(id);
+    else {
+      this.#faults.set(id, fault);
+      this.#options.log.error({ table, key }, fault);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../../shared/base/index.ts";
 import { type EndpointInput, type Registration, type RegistryAddress, tableKey } from "../../shared/wire/index.ts";
 import { fingerprintOf, MAX_ENDPOINT_BYTES, toEndpoint } from "./registered-endpoint.ts";
+import { type RegisteredPort, samePorts, unionOfPorts } from "./registered-ports.ts";
 
 /**
  * Who is in the mesh, from heartbeats alone. Every replica hears them all and keeps the same list; only the leader
@@ -29,11 +30,6 @@ export interface RegistryOptions {
   readonly maxInstances?: number;
   /** Of those, instances of one identity at most; default 10,000. */
   readonly maxInstancesPerIdentity?: number;
-}
-
-export interface RegisteredPort {
-  readonly number: number;
-  readonly protocol: string;
 }
 
 export interface RegisteredService {
@@ -377,7 +373,7 @@ export class Registry {
     let shape = isNew;
     // An empty service keeps the ports and identities that it had last, and stays one of gateways.
     if (service.leases.size > 0) {
-      const ports = unionOfPorts(service.leases.values());
+      const ports = unionOfPorts([...service.leases.values()].map(({ endpoint }) => endpoint));
       const principals = [
         ...new Set([...service.leases.values()].map(({ endpoint }) => endpoint.principal ?? "")),
       ].sort();
@@ -417,29 +413,4 @@ function leaseId(
   principal: string,
 ): string {
   return `${tableKey(namespace, service, instance)} ${principal}`;
-}
-
-/** Every port that some instance serves; where they disagree on a protocol, the one that most of them say. */
-function unionOfPorts(leases: Iterable<Lease>): RegisteredPort[] {
-  const votes = new Map<number, Map<string, number>>();
-  for (const { endpoint } of leases) {
-    for (const port of endpoint.ports ?? []) {
-      const number = port.number ?? 0;
-      const protocol = port.protocol || "http";
-      const counts = votes.get(number) ?? new Map<string, number>();
-      counts.set(protocol, (counts.get(protocol) ?? 0) + 1);
-      votes.set(number, counts);
-    }
-  }
-  const ports = [...votes].map(([number, counts]) => {
-    const [first] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-    return { number, protocol: first?.[0] ?? "http" };
-  });
-  return ports.sort((a, b) => a.number - b.number);
-}
-
-function samePorts(a: readonly RegisteredPort[], b: readonly RegisteredPort[]): boolean {
-  return (
-    a.length === b.length && a.every((port, i) => port.number === b[i]?.number && port.protocol === b[i]?.protocol)
-  );
 }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../model/index.ts";
+import { isPlatformVersion, type JsonObject, type JsonValue } from "../model/index.ts";
 import type { KnownInstance, KnownService } from "./world.ts";
 
 /*
@@ -7,21 +7,12 @@ import type { KnownInstance, KnownService } from "./world.ts";
  * are read as far as that takes and are not judged themselves.
  */
 
-const GROUPS = new Set([
-  "v1",
-  "apps/v1",
-  "batch/v1",
-  "rbac.authorization.k8s.io/v1",
-  "networking.k8s.io/v1",
-  "policy/v1",
-  "autoscaling/v2",
-]);
 const WORKLOADS = new Set(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job"]);
 const PROTOCOLS = ["grpc-web", "http2", "https", "http", "grpc", "tcp", "tls", "mongo", "mysql", "redis", "udp"];
 
 /** Whether a document is the platform's and not the mesh's. */
 export function isPlatformDocument(value: JsonObject): boolean {
-  return typeof value["apiVersion"] === "string" && GROUPS.has(value["apiVersion"]);
+  return typeof value["apiVersion"] === "string" && isPlatformVersion(value["apiVersion"]);
 }
 
 export interface PlatformKnowledge {

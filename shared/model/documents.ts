@@ -1,10 +1,12 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
 import { errorMessage } from "../base/index.ts";
+import { foreignKind, isOfGatewayApi } from "./foreign-kinds.ts";
+import { isFqdn } from "./hosts.ts";
 import type { ParsedResource } from "./kind.ts";
 import { below, Reader, shown } from "./reader.ts";
 import type { KindRegistry } from "./registry.ts";
 import type { FieldError, JsonObject, JsonValue, Resource } from "./resource.ts";
-import { dnsLabel, string } from "./scalars.ts";
+import { dnsLabel, dnsName, string } from "./scalars.ts";
 import { checked, field, map, object, type Schema } from "./schema.ts";
 
 /**
@@ -238,27 +240,35 @@ class Converter {
 /** What Kubernetes adds to what it stores: a document taken from there is as good as the one that was applied. */
 const managed = (doc: string) => field(anything(), `${doc} Kept by Kubernetes; not stored.`);
 
-const metadata = object({
-  name: field(dnsLabel(), "The name of the resource.", { required: true }),
+const metadataFields = object({
+  name: field(dnsName(), "The name of the resource.", { required: true }),
   namespace: field(dnsLabel(), "The namespace it belongs to."),
   resourceVersion: field(
-    checked(string(), (text, at) =>
-      /^(?:0|[1-9]\d{0,9})$/.test(text) && Number(text) < 2 ** 32
-        ? text
-        : at.error(`${JSON.stringify(text)} is not a revision`, "leave it out, or give the revision that get shows"),
-    ),
-    "The revision it expects to replace.",
+    string(),
+    "The revision it expects to replace; beside a uid it is one of Kubernetes and not looked at.",
   ),
   labels: field(map(string()), "Labels of the resource."),
   annotations: field(map(string()), "Notes of the resource."),
   creationTimestamp: field(anything(), "When it was first accepted; set by Pilot."),
   updateTimestamp: field(anything(), "When this revision was accepted; set by Pilot."),
+  generateName: managed("What its name was made from."),
+  deletionTimestamp: managed("When it was asked to go."),
+  deletionGracePeriodSeconds: managed("How long it may take to go."),
   generation: managed("Number of the spec's change."),
   uid: managed("Unique id."),
   selfLink: managed("Where it is served."),
   managedFields: managed("Who set which field."),
   ownerReferences: managed("What it belongs to."),
   finalizers: managed("What is to happen before it is deleted."),
+});
+
+/** Only Kubernetes gives a uid: what it counts beside one are its own changes, not those of the mesh. */
+const metadata = checked(metadataFields, ({ resourceVersion: given, ...rest }, at) => {
+  if (given === undefined || at.has("uid")) return { ...rest, resourceVersion: undefined };
+  if (/^(?:0|[1-9]\d{0,9})$/.test(given) && Number(given) < 2 ** 32) return { ...rest, resourceVersion: given };
+  const reason = `${JSON.stringify(given)} is not a revision`;
+  at.errorOf("resourceVersion", reason, "leave it out, or give the revision that get shows");
+  return { ...rest, resourceVersion: undefined };
 });
 
 const envelope = object({
@@ -281,6 +291,10 @@ export function parseResource(value: JsonValue, registry: KindRegistry, document
   if (read === undefined) return rejected(document, value, reader.errors);
   const { apiVersion, kind, metadata: meta, spec = null } = read.value;
   const definition = kind === undefined ? undefined : registry.get(kind);
+  if (kind !== undefined && (definition === undefined || isOfGatewayApi(apiVersion))) {
+    const foreign = foreignKind(apiVersion, kind, meta?.name ?? "");
+    if (foreign !== undefined) return rejected(document, value, [{ path: "kind", value: shown(kind), ...foreign }]);
+  }
   if (kind !== undefined && definition === undefined) {
     const meant = registry.suggest(kind);
     const known = registry.definitions.map((each) => each.kind).join(", ");
@@ -303,6 +317,9 @@ export function parseResource(value: JsonValue, registry: KindRegistry, document
   if (object === undefined) reader.error("spec", spec, "must be an object", "give the fields of the spec");
   const namespace = meta?.namespace ?? definition?.namespaceDefault ?? "default";
   const name = meta?.name ?? "";
+  // References to these have the form name.kind.namespace.
+  if (definition !== undefined && definition.class !== "traffic" && name.includes(".") && isFqdn(name))
+    reader.error("metadata.name", name, `${JSON.stringify(name)} is not a DNS label`, "use dashes in place of dots");
   const result = object === undefined ? undefined : definition?.parseSpec(object, "spec", { namespace, name });
   const errors = [...reader.errors, ...(result?.errors ?? [])];
   if (errors.length > 0 || definition === undefined || result === undefined || apiVersion === undefined) {

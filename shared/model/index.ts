@@ -14,6 +14,7 @@ export {
 export { closest } from "./closest.ts";
 export { defineKind } from "./define-kind.ts";
 export { formatDuration, parseAnyDuration, parseDuration } from "./duration.ts";
+export { foreignKind, isPlatformVersion } from "./foreign-kinds.ts";
 export {
   clusterService,
   DOMAIN,

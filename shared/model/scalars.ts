@@ -1,6 +1,6 @@
 import { closest } from "./closest.ts";
 import { parseAnyDuration, parseDuration, suggestDuration } from "./duration.ts";
-import { isDnsLabel } from "./hosts.ts";
+import { isDnsLabel, isFqdn } from "./hosts.ts";
 import { type At, isObject, kindOfValue, shown } from "./reader.ts";
 import type { JsonObject } from "./resource.ts";
 import { checked, type Schema } from "./schema.ts";
@@ -39,6 +39,33 @@ export function dnsLabel(): Schema<string> {
           "use 1 to 63 lower case letters, digits and dashes, with a letter or digit first and last",
         );
   return checked(string(), check, { format: "DNS label", pattern: "^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$" });
+}
+
+/** As a DNS-1123 label, in any letter case: names of subsets and ports, which no DNS server sees. */
+export function anyCaseLabel(): Schema<string> {
+  const check = (value: string, at: At) =>
+    isDnsLabel(value.toLowerCase())
+      ? value
+      : at.error(
+          `${JSON.stringify(value)} is not a DNS label`,
+          "use 1 to 63 letters, digits and dashes, with a letter or digit first and last",
+        );
+  return checked(string(), check, {
+    format: "DNS label, any case",
+    pattern: "^[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
+  });
+}
+
+/** DNS-1123 labels with dots between them, as Kubernetes names resources. */
+export function dnsName(): Schema<string> {
+  const check = (value: string, at: At) =>
+    isFqdn(value)
+      ? value
+      : at.error(
+          `${JSON.stringify(value)} is not a DNS name`,
+          "use lower case letters, digits, dashes and dots, at most 63 characters between dots, with a letter or digit first and last",
+        );
+  return checked(string(), check, { format: "DNS name" });
 }
 
 /** A whole number, by default any of 32 bits; a greater `max` makes it one of 64, exact up to 2^53. */

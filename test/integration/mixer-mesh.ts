@@ -88,9 +88,11 @@ export class MixerMesh {
   async addService(namespace: string, name: string): Promise<void> {
     const host = `${name}.${namespace}.svc.cluster.local`;
     const ports = [{ number: 9080, protocol: "http" }];
+    // Whose proxies report what reaches it.
+    const serviceAccounts = [`spiffe://cluster.local/ns/${namespace}/sa/${name}`];
     await this.#services.set(
       tableKey(namespace, name),
-      ServiceConfig.encode({ namespace, name, host, ports, endpointShards: 1 }),
+      ServiceConfig.encode({ namespace, name, host, ports, serviceAccounts, endpointShards: 1 }),
     );
   }
 

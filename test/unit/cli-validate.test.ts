@@ -20,7 +20,7 @@ const BAD = `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: reviews}
-spec: {host: reviews, subsets: [{name: V1}], trafficPolicy: {outlierDetection: {interval: soon}}}
+spec: {host: reviews, subsets: [{name: v_1}], trafficPolicy: {outlierDetection: {interval: soon}}}
 `;
 const UNREADABLE = "\n{ nothing: [\n";
 
@@ -52,9 +52,17 @@ describe("lateen validate", () => {
     const { code, out } = await lateen(["validate", "-f", "-"], BAD);
     assert.equal(code, 1);
     assert.match(out, /-: destinationrule\/default\/reviews: invalid/);
-    assert.match(out, /spec\.subsets\[0\]\.name: "V1" is not a DNS label/);
+    assert.match(out, /spec\.subsets\[0\]\.name: "v_1" is not a DNS label/);
     assert.match(out, /spec\.trafficPolicy\.outlierDetection\.interval: must be a duration/);
     assert.match(out, /1 document, 1 not valid$/);
+  });
+
+  test("passes over objects of Kubernetes, which stand beside rules in many files", async () => {
+    const service = "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {ports: [{port: 80}]}\n";
+    const { code, out } = await lateen(["validate", "-f", "-"], `${service}---\n${GOOD}`);
+    assert.equal(code, 0);
+    assert.match(out, /-: service\/default\/reviews: valid\n {2}warning: kind: an object of Kubernetes: not judged/);
+    assert.match(out, /2 documents, all valid$/);
   });
 
   test("writes one entry a document as JSON, from all files of a folder", async () => {

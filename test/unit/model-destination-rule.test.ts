@@ -30,6 +30,14 @@ describe("a DestinationRule", () => {
     });
   });
 
+  test("names subsets in any letter case, as Istio does", () => {
+    const { subsets } = meaning(DESTINATION_RULE, { host: "a", subsets: [{ name: "V1-Canary" }] });
+    assert.deepEqual(
+      subsets.map(({ name }) => name),
+      ["V1-Canary"],
+    );
+  });
+
   test("names subsets by labels, with policies of their own", () => {
     const { subsets } = meaning(DESTINATION_RULE, {
       host: "reviews",
@@ -118,7 +126,7 @@ describe("a DestinationRule", () => {
     ["without host", {}, [["spec.host", /required/]]],
     [
       "with subsets that no route could name",
-      { host: "a", subsets: [{ name: "v1" }, { name: "v1" }, {}, { name: "V2" }] },
+      { host: "a", subsets: [{ name: "v1" }, { name: "v1" }, {}, { name: "v_2" }] },
       [
         ["spec.subsets[2].name", /required/],
         ["spec.subsets[3].name", /not a DNS label/],

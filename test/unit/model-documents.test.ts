@@ -190,7 +190,13 @@ describe("a document", () => {
     ["with unknown metadata", rule("a\n  uuid: x"), [["metadata.uuid", /unknown field/]]],
     ["without name", rule(""), [["metadata.name", /required/]]],
     ["with a number as name", rule("12"), [["metadata.name", /must be text, not the number 12/]]],
-    ["with a name in upper case", rule("Reviews"), [["metadata.name", /DNS label/]]],
+    ["with a name in upper case", rule("Reviews"), [["metadata.name", /not a DNS name/]]],
+    ["with a dot too many in its name", rule("reviews..v1"), [["metadata.name", /not a DNS name/]]],
+    [
+      "with a dot in a name that references take apart",
+      `${HEAD}\nkind: checknothing\nmetadata: {name: a.b}\n`,
+      [["metadata.name", /not a DNS label/]],
+    ],
     ["with a bad namespace", rule("a\n  namespace: a_b"), [["metadata.namespace", /DNS label/]]],
     ["with a bad revision", rule("a\n  resourceVersion: latest"), [["metadata.resourceVersion", /not a revision/]]],
     ["with a number as revision", rule("a\n  resourceVersion: 5"), [["metadata.resourceVersion", /must be text/]]],
@@ -213,7 +219,7 @@ describe("a document", () => {
       "with many faults, all of which are told",
       `apiVersion: v1\nkind: RouteRule\nmetadata:\n  name: A\nspec:\n  precedence: x\n  route:\n  - weight: 101\n  mirror: {}\n  extra: 1\n`,
       [
-        ["metadata.name", /DNS label/],
+        ["metadata.name", /DNS name/],
         ["apiVersion", /no API version/],
         ["spec.destination", /required/],
         ["spec.precedence", /whole number/],

@@ -363,6 +363,48 @@ describe("a VirtualService", () => {
     ],
   ]);
 
+  test("takes fields of the first releases for what replaced them", () => {
+    const { http } = meaning(
+      VIRTUAL_SERVICE,
+      vs(
+        route({
+          fault: { abort: { percent: 100, httpStatus: 500 } },
+          headers: { request: { add: { "x-a": "1" } } },
+          appendHeaders: { "X-B": "2" },
+          websocketUpgrade: true,
+        }),
+      ),
+    );
+    assert.equal(http[0]?.fault?.abort?.percent, 100);
+    assert.deepEqual(http[0]?.headers.request.add, [
+      { name: "x-a", value: "1" },
+      { name: "x-b", value: "2" },
+    ]);
+  });
+
+  test("names gateways and delegates as Kubernetes names resources", () => {
+    const { gateways, http } = meaning(VIRTUAL_SERVICE, {
+      hosts: ["a.example.com"],
+      gateways: ["./edge.example", "istio-system/edge.example"],
+      http: [{ delegate: { name: "team.example" } }],
+    });
+    assert.deepEqual(gateways, ["prod/edge.example", "istio-system/edge.example"]);
+    assert.deepEqual(http[0]?.delegate, { namespace: "prod", name: "team.example" });
+  });
+
+  refusals(VIRTUAL_SERVICE, [
+    [
+      "that forbids upgrades",
+      vs(route({ websocketUpgrade: false })),
+      [["spec.http[0].websocketUpgrade", /not supported yet/]],
+    ],
+    [
+      "with a header added under its older and its newer name",
+      vs(route({ headers: { request: { add: { "x-a": "1" } } }, appendHeaders: { "X-A": "2" } })),
+      [["spec.http[0].appendHeaders", /x-a a second time/]],
+    ],
+  ]);
+
   warnings(VIRTUAL_SERVICE, [
     [
       "about routes after one for all requests",

@@ -19,7 +19,7 @@ function offer(pattern: string, namespace: string, more: Partial<HostOffer> = {}
 }
 
 function set(hosts: HostTables, value: HostOffer): readonly string[] {
-  return hosts.set(tableKey(value.namespace, value.name), value);
+  return hosts.set(tableKey(value.namespace, value.name), [value]);
 }
 
 function seen(hosts: HostTables, namespace: string): string[] {
@@ -62,7 +62,7 @@ test("who no longer sees a host is told too, and what says the same changes noth
   assert.deepEqual(set(hosts, offer("x.com", "a")), []);
   assert.deepEqual(set(hosts, offer("x.com", "a", { exportTo: ["a"] })), ["a", "b", "c"]);
   assert.deepEqual(seen(hosts, "b"), []);
-  assert.deepEqual(hosts.set(tableKey("a", "x.com"), undefined), ["a"]);
+  assert.deepEqual(hosts.set(tableKey("a", "x.com"), []), ["a"]);
   assert.deepEqual(seen(hosts, "a"), []);
   assert.equal(hosts.find("x.com", "a"), undefined);
 });

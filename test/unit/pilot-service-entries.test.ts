@@ -75,6 +75,22 @@ describe("a ServiceEntry", () => {
     assert.ok(!mesh.compiler.services.carries(KEY, { version: "v1" }));
   });
 
+  test("is found by its addresses too, each host of it once", () => {
+    const mesh = new RegistryMesh();
+    mesh.hear("web");
+    mesh.apply(
+      entry(
+        `{hosts: [b.example.com, a.example.com], addresses: [10.9.9.9, "fd00::A", 10.8.0.0/16], resolution: STATIC, ports: [${HTTP}]}`,
+      ),
+    );
+    assert.deepEqual(mesh.hosts("default"), [
+      "10.9.9.9 -> default/a.example.com",
+      "[fd00::a] -> default/a.example.com",
+      "a.example.com -> default/a.example.com",
+      "b.example.com -> default/b.example.com",
+    ]);
+  });
+
   test("makes one service of each of its hosts", () => {
     const mesh = new RegistryMesh();
     mesh.apply(entry(`{hosts: [a.example.com, b.example.com], resolution: DNS, ports: [${HTTP}]}`));

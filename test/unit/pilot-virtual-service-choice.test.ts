@@ -105,6 +105,16 @@ describe("views", () => {
     );
   });
 
+  test("are for a thousand namespaces at most", () => {
+    const mesh = meshOf();
+    const many = Array.from({ length: 1_001 }, (_, i) => `n${String(i).padStart(4, "0")}`);
+    mesh.apply(virtualService({ name: "named", exportTo: many.join(", ") }));
+    assert.deepEqual(
+      mesh.config("reviews").views.map(({ namespaces }) => namespaces),
+      [many.slice(0, 1_000)],
+    );
+  });
+
   test("tell what the rules of the caller's namespace call a subset", () => {
     const mesh = new CompiledMesh();
     mesh.add("reviews", { version: "v1" }, { version: "v2" });

@@ -67,7 +67,7 @@ export class Compiler {
     this.#ingress = new IngressRules(services);
     this.#entries = new Entries(configured, hosts, (key, shape) => this.#serviceAffects(key, shape));
     const settings = new WorkloadSettings((spec) => this.#meshChanged(spec));
-    this.#gateways = new Gateways((gateway) => this.#routing.boundTo(gateway));
+    this.#gateways = new Gateways(this.#routing);
     const concerns = [...this.#routing.concerns, this.#ingress, this.#entries, this.#gateways, settings];
     for (const concern of concerns) this.#join(concern);
     this.#tables = new CompiledTables({
@@ -241,7 +241,7 @@ export class Compiler {
     // Whoever else knows it has told of it.
     if (this.#known.has(key)) return [];
     const own = this.#routing.inForce.ownHost(key);
-    return this.#hosts.set(key, own && offerOf(own)).map((namespace) => tableKey(namespace));
+    return this.#hosts.set(key, own === undefined ? [] : offersOf(own)).map((namespace) => tableKey(namespace));
   }
 
   /** The mesh says other things: whatever leaves them open is compiled anew. */
@@ -301,10 +301,10 @@ function hasEndpoints({ bodiless, passthrough }: KnownService): boolean {
   return bodiless !== true && passthrough !== true;
 }
 
-/** Undefined for a cluster name: callers find its service by the name itself. */
-function offerOf({ namespace, name, host, namedBy }: OwnHost): HostOffer | undefined {
+/** None for a cluster name: callers find its service by the name itself. */
+function offersOf({ namespace, name, host, namedBy }: OwnHost): HostOffer[] {
   const [first] = namedBy;
-  if (first === undefined || name !== host) return undefined;
+  if (first === undefined || name !== host) return [];
   const exportTo = [...new Set(namedBy.flatMap((active) => active.exportTo))];
-  return { rule: first.rule, created: first.created, pattern: host, namespace, name, exportTo, isRouteOnly: true };
+  return [{ rule: first.rule, created: first.created, pattern: host, namespace, name, exportTo, isRouteOnly: true }];
 }

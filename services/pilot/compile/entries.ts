@@ -21,7 +21,8 @@ export class Entries implements Concern {
   }
 
   put(rule: string, _revision: number, resource: ParsedResource): Affected {
-    const result = this.#affectedBy(this.#services.put(resource));
+    // Also where nothing changed by it: a new leader may read it after a younger one.
+    const result = merged(this.#affectedBy(this.#services.put(resource)), this.touchedBy(rule));
     const pending = this.#services.pendingReason(rule);
     return pending === undefined ? result : { ...result, pending };
   }
@@ -73,7 +74,7 @@ export class Entries implements Concern {
       NOTHING,
       ...changes.map(({ service: key, shape, instances }) => {
         const service = this.#services.service(key);
-        const hosts = shape ? this.#hosts.set(key, service && offerOf(service)) : [];
+        const hosts = shape ? this.#hosts.set(key, service === undefined ? [] : offersOf(service)) : [];
         const all = merged(
           affected({ hosts: hosts.map((namespace) => tableKey(namespace)) }),
           this.#serviceChanged(key, shape),
@@ -84,8 +85,13 @@ export class Entries implements Concern {
   }
 }
 
-/** Undefined for a cluster name: callers find its service by the name itself. */
-function offerOf({ rule, created, namespace, name, host, exportTo }: EntryService): HostOffer | undefined {
-  if (name !== host) return undefined;
-  return { rule, created, pattern: host, namespace, name, exportTo, isRouteOnly: false };
+/** Its host, but for a cluster name, by which callers find the service anyway; and its addresses. */
+function offersOf({ rule, created, namespace, name, host, addresses, exportTo }: EntryService): HostOffer[] {
+  const patterns = [...(name === host ? [host] : []), ...addresses.map(authorityOf)];
+  return patterns.map((pattern) => ({ rule, created, pattern, namespace, name, exportTo, isRouteOnly: false }));
+}
+
+/** An address as requests name it. */
+function authorityOf(address: string): string {
+  return address.includes(":") ? `[${address.toLowerCase()}]` : address;
 }

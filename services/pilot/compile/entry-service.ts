@@ -1,6 +1,7 @@
+import { isIP } from "node:net";
 import type { ExportTo } from "../../../shared/model/index.ts";
 import { type EndpointInput, tableKey } from "../../../shared/wire/index.ts";
-import type { RegisteredPort } from "../registry.ts";
+import type { RegisteredPort } from "../registered-ports.ts";
 import { type Aged, compareAge } from "./age.ts";
 import { endpointsOf, satisfies, type Workloads } from "./entry-endpoints.ts";
 import { type EntrySource, type HostPlace, placeOfHost, spokenProtocol } from "./entry-source.ts";
@@ -13,6 +14,8 @@ import { exportedTo } from "./visibility.ts";
 export interface EntryService extends HostPlace, Aged {
   /** Key in table `service`. */
   readonly key: string;
+  /** Which requests may name instead of the host. */
+  readonly addresses: readonly string[];
   readonly ports: readonly RegisteredPort[];
   /** Ports on which the proxy originates TLS although the application does not, in order. */
   readonly tlsPorts: readonly number[];
@@ -66,6 +69,9 @@ export function buildEntryService(
     created: oldest.created,
     ports: [...ports].map(([number, protocol]) => ({ number, protocol })).sort((a, b) => a.number - b.number),
     tlsPorts: [...tlsPorts].sort((a, b) => a - b),
+    addresses: [...new Set([oldest, ...others].flatMap(({ addresses }) => addresses))].filter((address) =>
+      isIP(address),
+    ),
     principals: [...new Set(principals)].sort(),
     endpoints: sorted,
     passthrough,

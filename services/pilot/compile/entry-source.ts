@@ -16,6 +16,8 @@ export interface EntrySource extends Aged {
   readonly revision: number;
   readonly namespace: string;
   readonly hosts: readonly string[];
+  /** Which requests may name instead; networks have no effect. */
+  readonly addresses: readonly string[];
   readonly ports: ServiceEntrySpec["ports"];
   /** Ports that applications call in plain text and the proxy in TLS. */
   readonly tlsPorts: readonly number[];
@@ -84,6 +86,7 @@ export function sourceOfEgressRule(
   return {
     ...about,
     hosts: [service],
+    addresses: [],
     ports,
     tlsPorts: spec.ports.filter(({ protocol }) => protocol.toLowerCase() === "https").map(({ port }) => port),
     resolution: service.startsWith("*") ? "NONE" : isIpv4(service) ? "STATIC" : "DNS",

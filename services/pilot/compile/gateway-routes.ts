@@ -34,6 +34,11 @@ export interface BoundRoutes extends Aged {
   routesFor(gateway: string, namespace: string): readonly RouteInput[];
 }
 
+/** What goes on as it was compiled, because nobody knows its text any more. */
+export interface FrozenAtGateway extends Aged {
+  readonly routes: readonly (GatewayRouteInput & { readonly route: RouteInput })[];
+}
+
 export interface GatewayContent {
   readonly servers: readonly GatewayServerInput[];
   readonly routes: readonly GatewayRouteInput[];
@@ -54,6 +59,7 @@ export function gatewayContent(
   namespace: string,
   entries: readonly GatewayEntry[],
   boundTo: (gateway: string) => Iterable<BoundRoutes>,
+  frozen: readonly FrozenAtGateway[] = [],
 ): GatewayContent {
   const ordered = [...entries].sort(compareAge);
   const servers: GatewayServerInput[] = [];
@@ -70,7 +76,7 @@ export function gatewayContent(
   }
   servers.sort((a, b) => (a.port ?? 0) - (b.port ?? 0));
   const ports = [...new Set(servers.map(({ port }) => port ?? 0))];
-  const candidates = ports.flatMap((port) => candidatesOfPort(port, namespace, ordered, boundTo));
+  const candidates = ports.flatMap((port) => candidatesOfPort(port, namespace, ordered, boundTo, frozen));
   const kept = bounded(candidates);
   return { servers, routes: kept.map(({ route }) => route), left: candidates.length - kept.length };
 }
@@ -99,6 +105,7 @@ function candidatesOfPort(
   namespace: string,
   entries: readonly GatewayEntry[],
   boundTo: (gateway: string) => Iterable<BoundRoutes>,
+  frozen: readonly FrozenAtGateway[],
 ): Candidate[] {
   const found = new Map<string, Candidate[]>();
   for (const entry of entries) {
@@ -109,6 +116,13 @@ function candidatesOfPort(
       const routes = untilCatchAll(bound.routesFor(entry.id, namespace), port);
       addCandidates(found, bound, routes, hosts, port);
     }
+  }
+  for (const { rule, created, routes } of frozen) {
+    const here = routes.filter((route) => route.serverPort === port);
+    found.set(
+      rule,
+      here.map((route) => ({ rule, created, route, isCatchAll: isCatchAll(route.route) })),
+    );
   }
   const candidates = [...found.values()].flat().sort(compareAge);
   return [...candidates.filter(({ isCatchAll }) => !isCatchAll), ...candidates.filter(({ isCatchAll }) => isCatchAll)];

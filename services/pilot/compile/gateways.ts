@@ -3,8 +3,22 @@ import { type Affected, affected, NOTHING } from "./affected.ts";
 import { agedOf } from "./age.ts";
 import type { Concern } from "./concern.ts";
 import { satisfies } from "./entry-endpoints.ts";
-import { type BoundRoutes, type GatewayContent, type GatewayEntry, gatewayContent } from "./gateway-routes.ts";
+import {
+  type BoundRoutes,
+  type FrozenAtGateway,
+  type GatewayContent,
+  type GatewayEntry,
+  gatewayContent,
+} from "./gateway-routes.ts";
 import type { CompiledService } from "./services.ts";
+
+/** The VirtualServices in force, as gateways ask for them. */
+export interface GatewayRouting {
+  /** Bound to a Gateway (`<namespace>/<name>`). */
+  boundTo(gateway: string): Iterable<BoundRoutes>;
+  /** Those of which only the routes at the workload with this key are known; `namespace` is its own. */
+  frozenAt(key: string, namespace: string): Iterable<FrozenAtGateway>;
+}
 
 /**
  * Gateway resources, and the workloads that they choose by their labels: registered services whose instances are gateways. Each such
@@ -17,11 +31,10 @@ export class Gateways implements Concern {
   readonly #entries = new Map<string, GatewayEntry>();
   /** Key in table `gateway` -> the labels of each of the service's instances. */
   readonly #workloads = new Map<string, readonly Labels[]>();
-  readonly #boundTo: (gateway: string) => Iterable<BoundRoutes>;
+  readonly #routing: GatewayRouting;
 
-  /** `boundTo`: the VirtualServices in force that are bound to a Gateway (`<namespace>/<name>`). */
-  constructor(boundTo: (gateway: string) => Iterable<BoundRoutes>) {
-    this.#boundTo = boundTo;
+  constructor(routing: GatewayRouting) {
+    this.#routing = routing;
   }
 
   put(rule: string, revision: number, resource: ParsedResource): Affected {
@@ -80,7 +93,8 @@ export class Gateways implements Concern {
   /** What the workload with this key serves; `namespace` is its own. */
   content(key: string, namespace: string): GatewayContent {
     const entries = [...this.#entries.values()].filter((entry) => this.#chooses(entry, key));
-    return gatewayContent(namespace, entries, this.#boundTo);
+    const boundTo = (gateway: string) => this.#routing.boundTo(gateway);
+    return gatewayContent(namespace, entries, boundTo, [...this.#routing.frozenAt(key, namespace)]);
   }
 
   #chosenBy(...entries: readonly (GatewayEntry | undefined)[]): string[] {

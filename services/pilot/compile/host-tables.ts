@@ -11,7 +11,7 @@ import { isVisible } from "./visibility.ts";
  * What all see is worked out once for all; a namespace only adds what is its own or was shown to it by name.
  */
 export interface HostOffer extends Aged {
-  /** A host, `*.suffix` or `*`. */
+  /** A host, `*.suffix` or `*`; an IPv6 address in brackets. */
   readonly pattern: string;
   /** The service that it means: its place in table `service`. */
   readonly namespace: string;
@@ -36,8 +36,8 @@ const OVERHEAD_BYTES = 16;
 
 export class HostTables {
   readonly #namespaces: () => Iterable<string>;
-  /** By key in table `service`: each such service has one host. */
-  readonly #offers = new Map<string, HostOffer>();
+  /** By key in table `service`. */
+  readonly #offers = new Map<string, readonly HostOffer[]>();
   readonly #byPattern = new Map<string, Set<HostOffer>>();
   /** Patterns about which a namespace may see something that others do not, and in how many offers. */
   readonly #special = new Map<string, Map<string, number>>();
@@ -49,14 +49,16 @@ export class HostTables {
     this.#namespaces = namespaces;
   }
 
-  /** What the service's host is now, undefined when it has none; returns the namespaces whose hosts may be others now. */
-  set(key: string, offer: HostOffer | undefined): readonly string[] {
-    const before = this.#offers.get(key);
-    if (JSON.stringify(before) === JSON.stringify(offer)) return [];
-    if (before !== undefined) this.#remove(key, before);
-    if (offer !== undefined) this.#add(key, offer);
+  /** What means the service now; returns the namespaces whose hosts may be others now. */
+  set(key: string, offers: readonly HostOffer[]): readonly string[] {
+    const before = this.#offers.get(key) ?? [];
+    if (JSON.stringify(before) === JSON.stringify(offers)) return [];
+    for (const offer of before) this.#remove(offer);
+    for (const offer of offers) this.#add(offer);
+    if (offers.length === 0) this.#offers.delete(key);
+    else this.#offers.set(key, offers);
     this.#forAll = undefined;
-    const shown = new Set([...(before?.exportTo ?? []), ...(offer?.exportTo ?? [])]);
+    const shown = new Set([...before, ...offers].flatMap(({ exportTo }) => exportTo));
     return [...this.#namespaces()].filter((namespace) => shown.has("*") || shown.has(namespace));
   }
 
@@ -105,8 +107,7 @@ export class HostTables {
     return this.#forAll;
   }
 
-  #add(key: string, offer: HostOffer): void {
-    this.#offers.set(key, offer);
+  #add(offer: HostOffer): void {
     const offers = this.#byPattern.get(offer.pattern) ?? new Set<HostOffer>();
     this.#byPattern.set(offer.pattern, offers.add(offer));
     for (const namespace of specialTo(offer)) {
@@ -116,8 +117,7 @@ export class HostTables {
     }
   }
 
-  #remove(key: string, offer: HostOffer): void {
-    this.#offers.delete(key);
+  #remove(offer: HostOffer): void {
     const offers = this.#byPattern.get(offer.pattern);
     offers?.delete(offer);
     if (offers?.size === 0) this.#byPattern.delete(offer.pattern);
@@ -139,7 +139,9 @@ function compareOffers(a: HostOffer, b: HostOffer, namespace: string | undefined
   return (
     Number(a.isRouteOnly) - Number(b.isRouteOnly) ||
     Number(b.namespace === namespace) - Number(a.namespace === namespace) ||
-    compareAge(a, b)
+    compareAge(a, b) ||
+    // Hosts of one resource may share an address.
+    (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Labels } from "../../../shared/model/index.ts";
 import { type EndpointInput, tableKey } from "../../../shared/wire/index.ts";
-import type { RegisteredPort } from "../registry.ts";
+import type { RegisteredPort } from "../registered-ports.ts";
 import { satisfies } from "./entry-endpoints.ts";
 import type { EntryService } from "./entry-service.ts";
 import type { HostTables } from "./host-tables.ts";

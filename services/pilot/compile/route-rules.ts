@@ -47,6 +47,9 @@ export class RouteRules implements Concern {
   readonly #waiting = new Waiting<GivenRule>();
   readonly #byDestination = new Map<string, Map<string, ActiveRule>>();
   readonly #byTarget = new StringIndex();
+  /** The texts in force, as far as they are known, and which of them name a host. */
+  readonly #texts = new Map<string, GivenRule>();
+  readonly #byHost = new StringIndex();
 
   constructor(services: ServiceCatalog) {
     this.#services = services;
@@ -77,6 +80,7 @@ export class RouteRules implements Concern {
 
   remove(rule: string): Affected {
     this.#waiting.delete(rule);
+    this.#forgetText(rule);
     const active = this.#active.get(rule);
     if (active === undefined) return NOTHING;
     this.#deactivate(active);
@@ -94,15 +98,20 @@ export class RouteRules implements Concern {
     return this.#missing(resource.parsed, resource.resource.metadata.namespace)?.reason;
   }
 
-  /** Something about a service of this host changed: rules that waited for it may come into force. */
-  hostChanged(host: string): Affected {
+  /**
+   * Something about a service of this host changed: rules that waited for it may come into force. `shape`: it came or went, so
+   * the host may mean another service now.
+   */
+  hostChanged(host: string, shape: boolean): Affected {
+    const moved = shape ? [...this.#byHost.get(host)].flatMap((rule) => this.#follow(rule)) : [];
     const activated: Activated[] = [];
     for (const [rule, waiting] of this.#waiting.for(host)) {
       const result = this.#put(waiting);
       if (result.pending === undefined) activated.push({ rule, revision: waiting.revision, affected: result });
     }
-    if (activated.length === 0) return NOTHING;
-    return affected({ services: [...new Set(activated.flatMap((item) => item.affected.services))], activated });
+    if (activated.length === 0 && moved.length === 0) return NOTHING;
+    const services = [...moved, ...activated.flatMap((item) => item.affected.services)];
+    return affected({ services: [...new Set(services)], ...(activated.length > 0 && { activated }) });
   }
 
   /** The rules in force for a service: higher precedence first, then by key. */
@@ -141,6 +150,7 @@ export class RouteRules implements Concern {
     if (active?.revision === revision) {
       // Restored: it stays as it was compiled, for what it names may not be known again yet. Only its precedence is new.
       this.#waiting.delete(rule);
+      this.#keepText(given);
       this.#activate({ ...active, precedence: spec.precedence });
       return affected({ services: [active.destination] });
     }
@@ -155,13 +165,39 @@ export class RouteRules implements Concern {
     return affected({ pending: missing.reason });
   }
 
-  #enforce({ rule, revision, namespace, spec }: GivenRule): string[] {
+  #enforce(given: GivenRule): string[] {
+    const { rule, revision, namespace, spec } = given;
+    this.#keepText(given);
     const before = this.#active.get(rule);
     const destination = this.#keyOf(spec.destination, namespace);
     const targets = sorted(targetsOf(spec).map((target) => this.#keyOf(target, namespace)));
     const route = toRoute(rule, revision, spec, (ref) => placeOf(this.#keyOf(ref, namespace)));
     this.#activate({ rule, revision, precedence: spec.precedence, destination, targets, route });
     return [...new Set([...(before === undefined ? [] : [before.destination]), destination])];
+  }
+
+  /** A rule in force goes after the hosts that it names, as long as all of them mean something. */
+  #follow(rule: string): string[] {
+    const [given, active] = [this.#texts.get(rule), this.#active.get(rule)];
+    if (given === undefined || active === undefined) return [];
+    const keys = refsOf(given.spec).map((ref) => this.#services.resolve(ref, given.namespace));
+    const known = keys.flatMap((key) => key ?? []);
+    if (known.length < keys.length) return [];
+    const [destination, ...targets] = known;
+    const isSame = destination === active.destination && sorted(targets).join() === active.targets.join();
+    return isSame ? [] : this.#enforce(given);
+  }
+
+  #keepText(given: GivenRule): void {
+    this.#forgetText(given.rule);
+    this.#texts.set(given.rule, given);
+    for (const host of refsOf(given.spec).flatMap(meantHosts)) this.#byHost.add(host, given.rule);
+  }
+
+  #forgetText(rule: string): void {
+    const given = this.#texts.get(rule);
+    this.#texts.delete(rule);
+    for (const host of refsOf(given?.spec).flatMap(meantHosts)) this.#byHost.remove(host, rule);
   }
 
   /** Of a service that is known, or would have this key. */
@@ -209,6 +245,11 @@ export class RouteRules implements Concern {
     if (rules?.size === 0) this.#byDestination.delete(active.destination);
     for (const target of active.targets) this.#byTarget.remove(target, active.rule);
   }
+}
+
+/** The service whose requests it routes, then all that it sends to. */
+function refsOf(spec: RouteRuleSpec | undefined): readonly ServiceRef[] {
+  return spec === undefined ? [] : [spec.destination, ...targetsOf(spec)];
 }
 
 function sorted(keys: readonly string[]): string[] {

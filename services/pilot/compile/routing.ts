@@ -5,7 +5,7 @@ import type { Concern, Oddity } from "./concern.ts";
 import { DestinationPolicies } from "./destination-policies.ts";
 import { DestinationRuleConcern } from "./destination-rule-concern.ts";
 import { DestinationRules } from "./destination-rules.ts";
-import type { BoundRoutes } from "./gateway-routes.ts";
+import type { BoundRoutes, FrozenAtGateway } from "./gateway-routes.ts";
 import type { MeshDefaults } from "./mesh-defaults.ts";
 import { RouteRules } from "./route-rules.ts";
 import type { ServiceHosts } from "./service-hosts.ts";
@@ -103,11 +103,22 @@ export class Routing {
     }
   }
 
+  /** What goes on as it was compiled at the gateway with this key, whose workloads are of this namespace. */
+  *frozenAt(gateway: string, namespace: string): Generator<FrozenAtGateway> {
+    for (const { rule, created, frozen } of this.inForce.frozenAt(gateway)) {
+      const routes = (frozen?.atGateway(gateway) ?? []).map((listed) => {
+        const [route = listed.route] = this.#routes.withHashPolicies([listed.route], namespace);
+        return { ...listed, route };
+      });
+      yield { rule, created, routes };
+    }
+  }
+
   /** Something about the service of a host changed; `shape`: it came, went or changed its ports. */
   serviceChanged(key: string, host: string, shape: boolean): Affected {
     return merged(
       affected({ services: shape ? [key, ...this.#routeRules.dependents(key)] : [] }),
-      this.#routeRules.hostChanged(host),
+      this.#routeRules.hostChanged(host, shape),
       this.#virtualServices.hostChanged(host, shape),
     );
   }

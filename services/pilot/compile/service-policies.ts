@@ -4,6 +4,7 @@ import type { AboutService, ChosenRules, DestinationRules, JoinedRules } from ".
 import { labelsKey, sortedLabels } from "./labels.ts";
 import { MESH_RULE, type MeshDefaults } from "./mesh-defaults.ts";
 import { effectivePolicy, portsOf, toHashPolicies, toPolicyBody } from "./traffic-policy.ts";
+import { treatedApart } from "./visibility.ts";
 
 /**
  * The policies of one service, for every caller in one list: the proxy takes, of those meant for it, the one for just the
@@ -60,7 +61,7 @@ export function hashPolicies(chosen: ChosenRules, labels: Labels, port: number):
 /** Callers that meet other rules than those that no rule speaks of. */
 function groupsOf(service: AboutService, rules: DestinationRules, base: JoinedRules | undefined): Group[] {
   const groups = new Map<string, { namespaces: string[]; chosen: ChosenRules }>();
-  for (const namespace of [...rules.namespacesOf(service)].sort()) {
+  for (const namespace of treatedApart(rules.namespacesOf(service))) {
     const chosen = rules.chosenBy(namespace, service);
     const id = [...chosen.selective.map((item) => item.rules.id), chosen.general?.id ?? ""].join("\n");
     if (id === (base?.id ?? "")) continue;

@@ -9,7 +9,7 @@ import { defaultRoute } from "./translation.ts";
 import { delegatesOf, destinationsOf, type VirtualService } from "./virtual-service.ts";
 import type { VirtualServiceIndex } from "./virtual-service-index.ts";
 import type { RouteBuilder } from "./virtual-service-routes.ts";
-import { isVisible } from "./visibility.ts";
+import { isVisible, treatedApart } from "./visibility.ts";
 
 /**
  * The routes of one service, for all who call it.
@@ -45,11 +45,11 @@ export class ServiceRouteCompiler {
   }
 
   compile(service: KnownService): ServiceRoutes {
-    const candidates = this.#options.inForce.forHost(service.host);
+    const candidates = this.#options.inForce.forService(service);
     const base = this.#routesFor(service, candidates, undefined);
     const groups = new Map<string, { namespaces: string[]; routes: RouteInput[] }>();
     const baseText = JSON.stringify(base);
-    for (const namespace of [...this.#namespaces(service, candidates)].sort()) {
+    for (const namespace of treatedApart(this.#namespaces(service, candidates))) {
       const routes = this.#routesFor(service, candidates, namespace);
       const text = JSON.stringify(routes);
       if (text === baseText) continue;
@@ -72,7 +72,9 @@ export class ServiceRouteCompiler {
     candidates: readonly VirtualService[],
     namespace: string | undefined,
   ): RouteInput[] {
-    const inForce = candidates.find(({ exportTo }) => isVisible(exportTo, namespace));
+    const inForce = candidates.find(({ exportTo, frozen }) =>
+      frozen === undefined ? isVisible(exportTo, namespace) : frozen.isFor(service.key, namespace),
+    );
     const routes =
       inForce === undefined
         ? this.#legacyRoutes(service)
@@ -106,17 +108,19 @@ export class ServiceRouteCompiler {
 
   /** Keys in table `service` of all that it may send to, whoever calls. */
   possibleTargets(service: KnownService): Set<string> {
-    return this.#targetsOf(service, this.#options.inForce.forHost(service.host));
+    return this.#targetsOf(service, this.#options.inForce.forService(service));
   }
 
   #targetsOf({ key }: KnownService, candidates: readonly VirtualService[]): Set<string> {
     const targets = new Set([key]);
     for (const rule of this.#options.routeRules.rulesFor(key)) for (const target of rule.targets) targets.add(target);
     for (const owner of candidates.flatMap((candidate) => this.#ownersOf(candidate))) {
-      for (const { host } of destinationsOf(owner)) {
-        const target = this.#options.services.resolve(host, owner.namespace);
-        if (target !== undefined) targets.add(target);
-      }
+      for (const destination of owner.frozen?.destinations() ?? []) targets.add(targetKey(destination));
+      if (owner.frozen === undefined)
+        for (const { host } of destinationsOf(owner)) {
+          const target = this.#options.services.resolve(host, owner.namespace);
+          if (target !== undefined) targets.add(target);
+        }
     }
     return targets;
   }
@@ -136,6 +140,7 @@ export class ServiceRouteCompiler {
 
   /** It and what it delegates to. */
   #ownersOf(candidate: VirtualService): VirtualService[] {
+    if (candidate.frozen !== undefined) return [candidate];
     return [candidate, ...delegatesOf(candidate).flatMap((rule) => this.#options.inForce.get(rule) ?? [])];
   }
 

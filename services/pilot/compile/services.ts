@@ -1,6 +1,7 @@
 import { DOMAIN, type Labels, resolveHost, type ServiceName, serviceHost } from "../../../shared/model/index.ts";
 import { parseTableKey, tableKey } from "../../../shared/wire/index.ts";
-import type { RegisteredPort, RegisteredService } from "../registry.ts";
+import type { RegisteredPort } from "../registered-ports.ts";
+import type { RegisteredService } from "../registry.ts";
 
 /** A service that requests can be routed to, wherever it is known from. */
 export interface KnownService {

@@ -17,7 +17,7 @@ import type {
   SourceSelectorInput,
   TrafficPolicyInput,
 } from "../../../shared/wire/index.ts";
-import type { RegisteredPort } from "../registry.ts";
+import type { RegisteredPort } from "../registered-ports.ts";
 import { sortedLabels } from "./labels.ts";
 import type { KnownService } from "./services.ts";
 

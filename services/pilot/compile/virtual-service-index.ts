@@ -1,7 +1,7 @@
 import { tableKey } from "../../../shared/wire/index.ts";
 import { compareAge } from "./age.ts";
 import { fits, HostPatterns, isWildcard } from "./host-patterns.ts";
-import { targetKey } from "./places.ts";
+import { placeOf, targetKey } from "./places.ts";
 import type { ServiceHosts } from "./service-hosts.ts";
 import { hostOfKey, type KnownService, meantHosts, type ServiceCatalog, type ServiceSource } from "./services.ts";
 import { StringIndex } from "./string-index.ts";
@@ -27,6 +27,8 @@ export interface OwnHost {
   readonly namedBy: readonly VirtualService[];
 }
 
+type Listing = readonly [index: Pick<StringIndex, "add" | "remove">, key: string];
+
 /** Spoken with a host that nobody but a VirtualService knows. */
 const OWN_PORTS = [{ number: 80, protocol: "http" }] as const;
 
@@ -44,6 +46,11 @@ export class VirtualServiceIndex {
   readonly #byGateway = new StringIndex();
   readonly #byDelegate = new StringIndex();
   readonly #byOwnKey = new StringIndex();
+  /** Those of which only the compiled routes are known, by key in tables `service` and `gateway`. */
+  readonly #frozenByService = new StringIndex();
+  readonly #frozenByGateway = new StringIndex();
+  /** Where each is listed. */
+  readonly #listed = new Map<string, readonly Listing[]>();
 
   constructor(services: ServiceCatalog, hosts: ServiceHosts) {
     this.#services = services;
@@ -61,14 +68,28 @@ export class VirtualServiceIndex {
   set(active: VirtualService): void {
     this.delete(active.rule);
     this.#active.set(active.rule, active);
-    this.#eachEntry(active, (index, key) => index.add(key, active.rule));
+    const listings = [...this.#listings(active)];
+    this.#listed.set(active.rule, listings);
+    for (const [index, key] of listings) index.add(key, active.rule);
   }
 
   delete(rule: string): void {
-    const active = this.#active.get(rule);
-    if (active === undefined) return;
-    this.#active.delete(rule);
-    this.#eachEntry(active, (index, key) => index.remove(key, rule));
+    if (!this.#active.delete(rule)) return;
+    for (const [index, key] of this.#listed.get(rule) ?? []) index.remove(key, rule);
+    this.#listed.delete(rule);
+  }
+
+  /**
+   * Those that may route the requests of sidecars to a service: first what goes on as it was compiled, so that a change of leader
+   * changes nothing, then those for its host.
+   */
+  forService({ key, host }: Pick<KnownService, "key" | "host">): VirtualService[] {
+    return [...this.#resolved(this.#frozenByService.get(key)), ...this.forHost(host)];
+  }
+
+  /** Those that go on as they were compiled at the gateway with this key, the oldest first. */
+  frozenAt(gateway: string): VirtualService[] {
+    return this.#resolved(this.#frozenByGateway.get(gateway));
   }
 
   /**
@@ -88,7 +109,7 @@ export class VirtualServiceIndex {
 
   /** Bound to a Gateway (`<namespace>/<name>`), the oldest first. */
   boundTo(gateway: string): VirtualService[] {
-    return [...this.#byGateway.get(gateway)].flatMap((rule) => this.#active.get(rule) ?? []).sort(compareAge);
+    return this.#resolved(this.#byGateway.get(gateway));
   }
 
   /** Rules that send to a host, themselves or by what they delegate to; `host` may be a wildcard. */
@@ -128,7 +149,8 @@ export class VirtualServiceIndex {
   }
 
   /** Keys of the services whose requests from sidecars it may route. */
-  servicesOf(active: VirtualService): string[] {
+  servicesOf(active: VirtualService): readonly string[] {
+    if (active.frozen !== undefined) return active.frozen.boundTo.services;
     if (!isForMesh(active)) return [];
     const keys = new Set<string>();
     for (const ref of active.spec.hosts) {
@@ -140,20 +162,26 @@ export class VirtualServiceIndex {
     return [...keys];
   }
 
+  /** Names of the Gateways that it is bound to. */
   gatewaysOf(active: VirtualService): readonly string[] {
-    return boundGateways(active);
+    return active.frozen === undefined ? boundGateways(active) : [];
   }
 
   /** Keys of the services that exist because it names their hosts, whether anybody else knows them or not. */
-  ownHostsOf(active: VirtualService): string[] {
+  ownHostsOf(active: VirtualService): readonly string[] {
+    if (active.frozen !== undefined) return active.frozen.boundTo.services;
     if (!isForMesh(active)) return [];
     return active.spec.hosts.flatMap((host) => ownKey(host, active.namespace) ?? []);
   }
 
   /** Undefined when no VirtualService names it. */
   ownHost(key: string): OwnHost | undefined {
-    const namedBy = [...this.#byOwnKey.get(key)].flatMap((rule) => this.#active.get(rule) ?? []).sort(compareAge);
-    for (const { namespace, spec } of namedBy) {
+    const namedBy = this.#resolved(this.#byOwnKey.get(key));
+    for (const { namespace, spec, frozen } of namedBy) {
+      if (frozen !== undefined) {
+        const { namespace: of, service: name } = placeOf(key);
+        return { key, namespace: of, name, host: frozen.hostOf(key) ?? name, namedBy };
+      }
       for (const ref of spec.hosts) {
         const place = ownPlace(ref, namespace);
         if (place !== undefined && tableKey(place.namespace, place.name) === key)
@@ -200,16 +228,24 @@ export class VirtualServiceIndex {
     }
   }
 
-  #eachEntry(
-    active: VirtualService,
-    visit: (index: Pick<HostPatterns<string>, "add" | "remove">, key: string) => void,
-  ): void {
-    if (isForMesh(active)) {
-      for (const ref of active.spec.hosts) for (const host of meantHosts(ref)) visit(this.#byHost, host);
-      for (const key of this.ownHostsOf(active)) visit(this.#byOwnKey, key);
+  #resolved(rules: Iterable<string>): VirtualService[] {
+    return [...rules].flatMap((rule) => this.#active.get(rule) ?? []).sort(compareAge);
+  }
+
+  *#listings(active: VirtualService): Generator<Listing> {
+    for (const key of this.ownHostsOf(active)) yield [this.#byOwnKey, key];
+    if (active.frozen !== undefined) {
+      const { services, gateways } = active.frozen.boundTo;
+      for (const key of services) yield [this.#frozenByService, key];
+      for (const key of gateways) yield [this.#frozenByGateway, key];
+      for (const destination of active.frozen.destinations())
+        yield [this.#byTarget, hostOfKey(targetKey(destination), this.#services)];
+      return;
     }
-    for (const { host } of destinationsOf(active)) for (const name of meantHosts(host)) visit(this.#byTarget, name);
-    for (const gateway of boundGateways(active)) visit(this.#byGateway, gateway);
-    for (const delegate of delegatesOf(active)) visit(this.#byDelegate, delegate);
+    if (isForMesh(active))
+      for (const ref of active.spec.hosts) for (const host of meantHosts(ref)) yield [this.#byHost, host];
+    for (const { host } of destinationsOf(active)) for (const name of meantHosts(host)) yield [this.#byTarget, name];
+    for (const gateway of boundGateways(active)) yield [this.#byGateway, gateway];
+    for (const delegate of delegatesOf(active)) yield [this.#byDelegate, delegate];
   }
 }

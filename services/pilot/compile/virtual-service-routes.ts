@@ -43,11 +43,11 @@ export class RouteBuilder {
 
   /** In their order; one for each match block. */
   routes(active: VirtualService, asking: Asking): RouteInput[] {
-    if (active.frozen !== undefined) return frozenRoutes(active, asking);
+    if (active.frozen !== undefined) return frozenRoutes(active, asking, active.rule);
     const routes: RouteInput[] = [];
     for (const item of this.expansion(active).routes) {
       if ("frozen" in item) {
-        const delegated = frozenRoutes(item.frozen, asking).filter(({ rule }) => rule === active.rule);
+        const delegated = frozenRoutes(item.frozen, asking, active.rule);
         // One delegate may be named several times, but was written once.
         if (!routes.some(({ delegate }) => delegate === item.frozen.rule)) routes.push(...delegated);
         continue;
@@ -116,9 +116,11 @@ function goneKey({ host }: DestinationSpec, owner: VirtualService): string {
     : tableKey(host.service.namespace, host.service.service);
 }
 
-function frozenRoutes({ frozen }: VirtualService, { service, namespace }: Asking): RouteInput[] {
+/** Those of `rule`, which is the frozen one or delegates to it. */
+function frozenRoutes({ frozen }: VirtualService, { service, namespace }: Asking, rule: string): RouteInput[] {
   if (frozen === undefined) return [];
-  return [...(service === undefined ? frozen.ofGateway(namespace ?? "") : frozen.ofService(service, namespace))];
+  if (service === undefined) return [...frozen.delegatedAt(namespace ?? "", rule)];
+  return frozen.ofService(service, namespace).filter((route) => route.rule === rule);
 }
 
 function isFor({ gateways }: MatchBlock, gateway: string): boolean {

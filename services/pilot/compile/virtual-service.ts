@@ -23,7 +23,10 @@ export interface VirtualService extends Aged {
   readonly namespace: string;
   readonly spec: VirtualServiceSpec;
   readonly exportTo: ExportTo;
-  /** The text of this revision is not known any more: `spec` is a later one's, the routes are as they were compiled. */
+  /**
+   * The text of this revision is not known any more: `spec` is a later one's, so what it says counts for nothing here. It is
+   * in force for the callers, services and gateways for which it was, with the routes that it had.
+   */
   readonly frozen?: FrozenRoutes;
 }
 
@@ -59,7 +62,7 @@ export function boundGateways({ spec }: VirtualService): readonly string[] {
 }
 
 /** Everywhere that its own routes send to, copies included. */
-export function destinationsOf({ spec }: VirtualService): DestinationSpec[] {
+export function destinationsOf({ spec }: Pick<VirtualService, "spec">): DestinationSpec[] {
   return spec.http.flatMap(({ destinations, mirrors }) =>
     [...destinations, ...mirrors].map(({ destination }) => destination),
   );

@@ -8,7 +8,7 @@ import { RestoredRoutes } from "./restored-routes.ts";
 import type { ServiceHosts } from "./service-hosts.ts";
 import type { ServiceCatalog } from "./services.ts";
 import type { SubsetMemory } from "./subset-memory.ts";
-import { type VirtualService, virtualServiceOf } from "./virtual-service.ts";
+import { destinationsOf, type VirtualService, virtualServiceOf } from "./virtual-service.ts";
 import { VirtualServiceIndex } from "./virtual-service-index.ts";
 import { exportedTo } from "./visibility.ts";
 import { Waiting } from "./waiting.ts";
@@ -100,6 +100,7 @@ export class VirtualServices implements Concern {
     return merged(
       NOTHING,
       ...[...this.inForce.all()].map((active) => {
+        if (active.frozen !== undefined) return this.#touches(active);
         const before = this.#touches(active);
         const now = { ...active, exportTo: exportedTo(active.spec.exportTo, defaultExportTo, active.namespace) };
         this.inForce.set(now);
@@ -136,7 +137,7 @@ export class VirtualServices implements Concern {
     }
     const resource = this.#options.findRevision(newest.rule, revision);
     const earlier = resource && virtualServiceOf(resource, this.#options.defaultExportTo());
-    this.inForce.set(earlier ?? { ...newest, revision, frozen: routes });
+    this.inForce.set(earlier ?? { ...newest, revision, exportTo: routes.exportTo, frozen: routes });
   }
 
   #judge(given: VirtualService): Affected {
@@ -152,6 +153,7 @@ export class VirtualServices implements Concern {
     // Labels of subsets are looked up anew for a new text.
     if (active !== undefined && active.revision !== given.revision) this.#options.memory.forget(rule);
     this.inForce.set(given);
+    this.#remember(given);
     return merged(before, this.#touches(given), this.#changed(rule));
   }
 
@@ -177,6 +179,18 @@ export class VirtualServices implements Concern {
     });
   }
 
+  /** The labels that its subsets stand for now: what drops them a moment later may come before anything is compiled. */
+  #remember({ rule, namespace, spec }: VirtualService): void {
+    const { services, rules, memory } = this.#options;
+    for (const { host, subset } of destinationsOf({ spec })) {
+      const key = subset === "" ? undefined : services.resolve(host, namespace);
+      const service = key === undefined ? undefined : services.service(key);
+      if (key === undefined || service === undefined) continue;
+      const labels = rules.subsetLabels(namespace, service, subset) ?? rules.anySubsetLabels(service, subset);
+      if (labels !== undefined) memory.note(rule, "", key, subset, labels);
+    }
+  }
+
   /** All that it shows in, itself or by those that delegate to it. */
   #touches(active: VirtualService): Affected {
     const shown = [active.rule, ...this.inForce.delegatingTo(active.rule)].flatMap(
@@ -184,6 +198,7 @@ export class VirtualServices implements Concern {
     );
     return affected({
       services: [...new Set([active, ...shown].flatMap((item) => this.inForce.servicesOf(item)))],
+      gateways: [...new Set([active, ...shown].flatMap(({ frozen }) => frozen?.boundTo.gateways ?? []))],
       boundGateways: [...new Set([active, ...shown].flatMap((item) => this.inForce.gatewaysOf(item)))],
       ownHosts: this.inForce.ownHostsOf(active),
     });

@@ -19,3 +19,11 @@ export function exportedTo(given: ExportTo, meshDefault: ExportTo | undefined, o
   const chosen = given.length > 0 ? given : (meshDefault ?? ["*"]);
   return chosen.map((name) => (name === "." ? ownNamespace : name));
 }
+
+/** Namespaces whose callers may be treated apart, of one service: more would neither fit into a message nor be compiled in time. */
+export const MAX_NAMESPACES_APART = 1_000;
+
+/** As many as are treated apart, the first by name; callers of others are served as those that no rule speaks of. */
+export function treatedApart(namespaces: Iterable<string>): string[] {
+  return [...namespaces].sort().slice(0, MAX_NAMESPACES_APART);
+}

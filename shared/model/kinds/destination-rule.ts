@@ -1,7 +1,7 @@
 import { defineKind } from "../define-kind.ts";
 import type { At } from "../reader.ts";
 import { NETWORKING_API_VERSIONS } from "../resource.ts";
-import { dnsLabel } from "../scalars.ts";
+import { anyCaseLabel } from "../scalars.ts";
 import { checked, field, list, object } from "../schema.ts";
 import type { DestinationRuleSpec, SubsetSpec } from "../specs-networking.ts";
 import { exportTo, hostRef, workloadLabels, workloadSelector } from "./networking.ts";
@@ -9,7 +9,7 @@ import { trafficPolicy } from "./traffic-policy.ts";
 
 const subset = checked(
   object({
-    name: field(dnsLabel(), "Name of the subset, for routes.", { required: true }),
+    name: field(anyCaseLabel(), "Name of the subset, for routes.", { required: true }),
     labels: field(workloadLabels(), "Labels that its instances carry, all of them.", { default: "all instances" }),
     trafficPolicy: field(
       trafficPolicy,

@@ -69,6 +69,11 @@ function pairs({ host }: HeaderRules): Schema<Pairs> {
   );
 }
 
+/** Header fields to add to requests. */
+export function addedHeaders(): Schema<Pairs> {
+  return pairs({ host: false });
+}
+
 function operations(rules: HeaderRules): Schema<HeaderOperationsSpec> {
   const name = checked(
     string(),

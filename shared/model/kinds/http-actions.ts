@@ -1,6 +1,6 @@
 import { type At, below } from "../reader.ts";
 import { checkRegex } from "../regex.ts";
-import { dnsLabel, enumeration, int32, string } from "../scalars.ts";
+import { dnsLabel, dnsName, enumeration, int32, string } from "../scalars.ts";
 import { checked, field, list, object, oneOf, type Schema } from "../schema.ts";
 import type { HttpMirrorSpec, HttpRedirectSpec, HttpRewriteSpec } from "../specs-networking.ts";
 import { regex } from "./common.ts";
@@ -170,7 +170,7 @@ export const httpMirrors: Schema<readonly HttpMirrorSpec[]> = list(
 /** The VirtualService that goes on with the routing. */
 export const delegate: Schema<{ readonly namespace: string; readonly name: string }> = checked(
   object({
-    name: field(dnsLabel(), "Name of the VirtualService that goes on.", { required: true }),
+    name: field(dnsName(), "Name of the VirtualService that goes on.", { required: true }),
     namespace: field(dnsLabel(), "Its namespace.", { default: "the one of the resource" }),
   }),
   ({ name, namespace }, at) => {

@@ -51,12 +51,15 @@ const abort = checked(
       http2Error: field(string(), "An error of HTTP/2 to end requests with.", {
         unsupported: { remedy: "use httpStatus or grpcStatus" },
       }),
+      percent: field(int32({ min: 0, max: 100 }), "Share of requests to abort.", {
+        deprecated: "use percentage.value",
+      }),
       percentage: field(percentage(), "Share of requests to abort.", { default: "none" }),
     },
     [oneOf("httpStatus", "grpcStatus", "http2Error")],
   ),
   (value, at) => {
-    const percent = value.percentage ?? 0;
+    const percent = value.percentage ?? value.percent ?? 0;
     const status = { httpStatus: value.httpStatus ?? 0, grpcStatus: value.grpcStatus ?? 0 };
     if (!at.clean()) return undefined;
     if (status.httpStatus === 0 && status.grpcStatus === 0) {

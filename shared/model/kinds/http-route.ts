@@ -1,10 +1,16 @@
 import { type At, below } from "../reader.ts";
-import { int32, string } from "../scalars.ts";
+import { bool, int32, string } from "../scalars.ts";
 import { checked, field, list, object, type Schema } from "../schema.ts";
-import type { HttpDestinationSpec, HttpMirrorSpec, HttpRewriteSpec, HttpRouteSpec } from "../specs-networking.ts";
+import type {
+  HeadersSpec,
+  HttpDestinationSpec,
+  HttpMirrorSpec,
+  HttpRewriteSpec,
+  HttpRouteSpec,
+} from "../specs-networking.ts";
 import { corsPolicy } from "./cors-policy.ts";
 import { destination, NO_DESTINATION } from "./destination.ts";
-import { headers, isHost, NO_HEADERS } from "./header-operations.ts";
+import { addedHeaders, headers, isHost, NO_HEADERS } from "./header-operations.ts";
 import { delegate, httpDirectResponse, httpMirrors, httpRedirect, httpRewrite } from "./http-actions.ts";
 import { httpFault } from "./http-fault.ts";
 import { httpMatches } from "./http-match.ts";
@@ -67,6 +73,12 @@ const fields = object({
   mirrorPercentage: field(percentage(), "Share of the requests that mirror gets.", { default: "all" }),
   corsPolicy: field(corsPolicy, "Cross-origin requests that browsers may make."),
   headers: field(headers({ host: true }), "Changes to headers."),
+  appendHeaders: field(addedHeaders(), "Headers to add before forwarding.", { deprecated: "use headers.request.add" }),
+  websocketUpgrade: field(bool(), "Whether requests may be upgraded to WebSocket.", {
+    default: "they always may",
+    unsupported: { remedy: "remove the field: every request may be upgraded to WebSocket", harmless: [true] },
+    deprecated: "remove it: every request may be upgraded",
+  }),
 });
 
 export const httpRoute: Schema<HttpRouteSpec> = checked(fields, (value, at): HttpRouteSpec => {
@@ -78,7 +90,7 @@ export const httpRoute: Schema<HttpRouteSpec> = checked(fields, (value, at): Htt
     const name = at.has("mirrorPercentage") ? "mirrorPercentage" : "mirrorPercent";
     at.warnOf(name, "has no effect without mirror", "give mirror, or remove it");
   }
-  const given = value.headers ?? NO_HEADERS;
+  const given = withAdded(value.headers ?? NO_HEADERS, value.appendHeaders ?? [], at);
   if (value.redirect !== undefined && value.redirect.prefixRewrite !== "") {
     for (const [index, { uri }] of (value.match ?? []).entries()) {
       if (uri !== undefined && !("prefix" in uri))
@@ -109,6 +121,15 @@ export const httpRoute: Schema<HttpRouteSpec> = checked(fields, (value, at): Htt
     },
   };
 });
+
+/** The headers of appendHeaders, the older name of what headers.request.add is for. */
+function withAdded(given: HeadersSpec, more: Pairs, at: At): HeadersSpec {
+  for (const { name } of more) {
+    if (given.request.add.some((other) => other.name === name))
+      at.errorOf("appendHeaders", `adds ${name} a second time`, "keep headers.request.add");
+  }
+  return { ...given, request: { ...given.request, add: [...given.request.add, ...more] } };
+}
 
 type Pairs = readonly { readonly name: string; readonly value: string }[];
 

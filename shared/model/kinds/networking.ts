@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { isDnsLabel, resolveHost, serviceHost } from "../hosts.ts";
+import { isDnsLabel, isFqdn, resolveHost, serviceHost } from "../hosts.ts";
 import type { At } from "../reader.ts";
 import { duration, float, int32, string } from "../scalars.ts";
 import { checked, field, list, map, object, type Schema } from "../schema.ts";
@@ -190,7 +190,9 @@ export function gatewayNames(): Schema<readonly string[]> {
       if (given === MESH_GATEWAY) return given;
       const remedy = "write mesh (all sidecars), the name of a Gateway, or namespace/name";
       const parts = given.split("/");
-      if (parts.length === 2 && parts.every(isDnsLabel)) return given;
+      const [of = "", called = ""] = parts;
+      if (parts.length === 2 && of === "." && isFqdn(called)) return `${at.context.namespace}/${called}`;
+      if (parts.length === 2 && isDnsLabel(of) && isFqdn(called)) return given;
       if (parts.length > 1) return at.error(`${JSON.stringify(given)} is not the name of a gateway`, remedy);
       const [name = "", namespace, ...rest] = given.split(".");
       if (![name, namespace ?? "x", ...rest].every(isDnsLabel))
@@ -273,9 +275,9 @@ export function subsetName(): Schema<string> {
   return checked(
     string(),
     (name, at) =>
-      name === "" || isDnsLabel(name)
+      name === "" || isDnsLabel(name.toLowerCase())
         ? name
-        : at.error(`${JSON.stringify(name)} is not the name of a subset`, "use lower case letters, digits and dashes"),
-    { format: "DNS label" },
+        : at.error(`${JSON.stringify(name)} is not the name of a subset`, "use letters, digits and dashes"),
+    { format: "DNS label, any case" },
   );
 }

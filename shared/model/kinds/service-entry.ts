@@ -3,7 +3,7 @@ import { defineKind } from "../define-kind.ts";
 import { clusterService } from "../hosts.ts";
 import type { At } from "../reader.ts";
 import { NETWORKING_API_VERSIONS } from "../resource.ts";
-import { dnsLabel, enumeration, int32, string } from "../scalars.ts";
+import { anyCaseLabel, enumeration, int32, string } from "../scalars.ts";
 import { checked, field, list, object } from "../schema.ts";
 import type { ServiceEntryPortSpec, ServiceEntrySpec, WorkloadEntrySpec } from "../specs-networking.ts";
 import { subnet } from "./l4-routes.ts";
@@ -17,7 +17,7 @@ const port = checked(
   object({
     number: field(portNumber(), "The port.", { required: true }),
     protocol: field(protocol(ONLY_HTTP), "HTTP.", { default: "HTTP" }),
-    name: field(dnsLabel(), "Name of the port, unique in the entry.", { required: true }),
+    name: field(anyCaseLabel(), "Name of the port, unique in the entry.", { required: true }),
     targetPort: field(int32({ min: 0, max: 65_535 }), "Port of the instances.", { default: "the number" }),
   }),
   (value): ServiceEntryPortSpec => ({
@@ -48,7 +48,10 @@ const schema = object({
   hosts: field(list(host({ wildcards: true, short: true }), { atLeastOne: "host" }), "Hosts that it makes known.", {
     required: true,
   }),
-  addresses: field(list(subnet), "Addresses of the hosts, for connections that are captured by address."),
+  addresses: field(
+    list(subnet),
+    "Addresses that requests may name instead of the hosts. Networks have no effect so far.",
+  ),
   ports: field(ports, "Ports of the hosts."),
   location: field(enumeration(["MESH_EXTERNAL", "MESH_INTERNAL"]), "Whether its instances are part of the mesh.", {
     default: "MESH_EXTERNAL",
@@ -88,6 +91,8 @@ export const SERVICE_ENTRY = defineKind<ServiceEntrySpec>({
       resolution !== "STATIC"
     )
       at.errorOf("addresses", `networks cannot be combined with resolution ${resolution}`, "give single addresses");
+    if ((value.addresses ?? []).some((address) => address.includes("/")))
+      at.warnOf("addresses", "networks have no effect so far", "give single addresses, or rely on the hosts");
     if (at.clean("resolution")) checkResolution(resolution, value.hosts ?? [], endpoints, at);
     checkOwners(value.hosts ?? [], at);
     checkPortNames(value.ports ?? [], endpoints, at);

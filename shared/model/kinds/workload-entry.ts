@@ -37,8 +37,8 @@ const address = checked(
 const ports = map(
   port(),
   (name, at) =>
-    isDnsLabel(name) ||
-    at.error(`${JSON.stringify(name)} is not the name of a port`, "use lower case letters, digits and dashes"),
+    isDnsLabel(name.toLowerCase()) ||
+    at.error(`${JSON.stringify(name)} is not the name of a port`, "use letters, digits and dashes"),
 );
 
 const locality = checked(
