@@ -339,6 +339,11 @@ describe("a DestinationRule", () => {
       [["spec.workloadSelector", /every workload/]],
     ],
     [
+      "that servers are not verified",
+      rule({ tls: { mode: "SIMPLE", insecureSkipVerify: true } }),
+      [["spec.trafficPolicy.tls.insecureSkipVerify", /any certificate is accepted/]],
+    ],
+    [
       "about names without TLS",
       rule({ tls: { mode: "DISABLE", sni: "a" } }),
       [["spec.trafficPolicy.tls.sni", /no effect with mode DISABLE/]],
