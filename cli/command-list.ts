@@ -27,6 +27,7 @@ import { TELEMETRY } from "./commands/telemetry.ts";
 import { TOP } from "./commands/top.ts";
 import { VALIDATE } from "./commands/validate.ts";
 import { VERSION } from "./commands/version.ts";
+import { WORKLOAD } from "./commands/workload.ts";
 
 /** Every command. Help and docs/cli.md show them by group, and within a group in this order. */
 export const COMMANDS: readonly CommandDefinition[] = [
@@ -54,6 +55,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   AUTHZ,
   MIXC,
   BUS_CONFIG,
+  WORKLOAD,
   CONTEXT,
   COMPLETION,
   VERSION,

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import type { ApplyResult } from "../client/index.ts";
+import { isPlatformDocument } from "../shared/analysis/index.ts";
 import { errorMessage } from "../shared/base/index.ts";
 import { MAX_SUBMISSION_BYTES, readDocuments } from "../shared/model/documents.ts";
 import {
@@ -80,6 +81,28 @@ export function parseDocuments({ name, text }: DocumentFile): readonly (FileDocu
     const errors = [{ path: "", value: null, reason: "not an object", remedy: "write a resource" }];
     return { file: name, place, errors };
   });
+}
+
+/**
+ * Without the objects of Kubernetes that stand beside rules in many files (Services, Deployments): they are not the mesh's
+ * to judge or to keep, and whoever gave them is told so.
+ */
+export function ofTheMesh<T extends FileDocument | UnreadableDocument>(
+  documents: readonly T[],
+  io: Pick<CliIo, "err">,
+): readonly T[] {
+  return documents.filter((document) => {
+    if (!("value" in document) || !isPlatformDocument(document.value)) return true;
+    const { kind } = document.value;
+    const { name } = metadataOf(document);
+    io.err(`Left out ${String(kind).toLowerCase()}/${String(name)} of ${document.file}: an object of Kubernetes`);
+    return false;
+  });
+}
+
+/** Whether nothing in a file is an object of Kubernetes. */
+export function isOfTheMesh(file: DocumentFile): boolean {
+  return parseDocuments(file).every((document) => !("value" in document) || !isPlatformDocument(document.value));
 }
 
 /** An unreadable document, told like one that Pilot refused. */

@@ -4,6 +4,7 @@ import { type ConnectionFlags, withBus } from "./connection.ts";
 import {
   type DocumentFile,
   type FileDocument,
+  ofTheMesh,
   parseDocuments,
   toResult,
   type UnreadableDocument,
@@ -30,9 +31,9 @@ export interface Submission {
   readonly refused: readonly UnreadableDocument[];
 }
 
-/** A file whose readable documents are sent changed. */
-export function edited(file: DocumentFile, edit: (document: FileDocument) => FileDocument): Submission {
-  const documents = parseDocuments(file);
+/** A file whose readable documents are sent changed; objects of Kubernetes are left out. */
+export function edited(file: DocumentFile, io: CliIo, edit: (document: FileDocument) => FileDocument): Submission {
+  const documents = ofTheMesh(parseDocuments(file), io);
   const readable = documents.filter((document) => "value" in document).map(edit);
   return {
     file: file.name,
@@ -40,6 +41,11 @@ export function edited(file: DocumentFile, edit: (document: FileDocument) => Fil
     places: readable.map(({ place }) => place),
     refused: documents.filter((document) => "errors" in document),
   };
+}
+
+/** Whether there is nothing to send and nothing to report. */
+export function isEmpty(submissions: readonly Submission[]): boolean {
+  return submissions.every(({ places, refused }) => places?.length === 0 && refused.length === 0);
 }
 
 /** Sends, reports each document, waits when asked to. `explain` puts a refusal into the words of the command. */

@@ -3,7 +3,7 @@ import type { CommandDefinition } from "../command.ts";
 import { inNamespace, readDocumentFiles, withRevision } from "../documents.ts";
 import { UsageError } from "../io.ts";
 import { withSubmitOptions } from "../options.ts";
-import { edited, type SubmitFlags, submit } from "../submission.ts";
+import { edited, isEmpty, type SubmitFlags, submit } from "../submission.ts";
 
 /** Like apply, for what does not exist yet. */
 export const CREATE: CommandDefinition = {
@@ -20,12 +20,11 @@ export const CREATE: CommandDefinition = {
         const files = await readDocumentFiles(flags.filename, io);
         const { namespace } = flags;
         const submissions = files.map((file) =>
-          edited(file, (document) =>
+          edited(file, io, (document) =>
             withRevision(namespace === undefined ? document : inNamespace(document, namespace), NOT_THERE_YET),
           ),
         );
-        if (submissions.every(({ places, refused }) => places?.length === 0 && refused.length === 0))
-          throw new UsageError("nothing to create");
+        if (isEmpty(submissions)) throw new UsageError("nothing to create");
         return submit(io, flags, submissions, explainExisting);
       }),
     );

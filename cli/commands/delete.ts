@@ -6,6 +6,7 @@ import { type ConnectionFlags, withBus } from "../connection.ts";
 import {
   type DocumentKey,
   keyOfDocument,
+  ofTheMesh,
   parseDocuments,
   readDocumentFiles,
   toResult,
@@ -157,7 +158,7 @@ async function finderOf(
 }
 
 async function victimsOfFiles(flags: DeleteFlags, io: CliIo): Promise<Victims> {
-  const documents = (await readDocumentFiles(flags.filename, io)).flatMap(parseDocuments);
+  const documents = ofTheMesh((await readDocumentFiles(flags.filename, io)).flatMap(parseDocuments), io);
   if (documents.length === 0) throw new UsageError("nothing to delete");
   const victims = documents
     .filter((document) => "value" in document)

@@ -5,7 +5,14 @@ import { createKindRegistry, formatKey, keyOf, type Resource, revisionOf } from 
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { type FileDocument, inNamespace, parseDocuments, readDocumentFiles, toResult } from "../documents.ts";
+import {
+  type FileDocument,
+  inNamespace,
+  ofTheMesh,
+  parseDocuments,
+  readDocumentFiles,
+  toResult,
+} from "../documents.ts";
 import { EXIT, UsageError } from "../io.ts";
 import { withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
 import { withProgress } from "../progress.ts";
@@ -50,7 +57,7 @@ export const DIFF: CommandDefinition = {
       run(async () => {
         const files = await readDocumentFiles(flags.filename, io);
         const colours = palette(io.colours);
-        const documents = files.flatMap(parseDocuments);
+        const documents = ofTheMesh(files.flatMap(parseDocuments), io);
         if (documents.length === 0) throw new UsageError("nothing to compare");
         return withBus(flags, io, async (bus) => {
           const client = new ConfigClient(bus);

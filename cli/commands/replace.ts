@@ -1,4 +1,5 @@
 import { type ApplyResult, type ConfigClient, NotFoundError } from "../../client/index.ts";
+import { isPlatformDocument } from "../../shared/analysis/index.ts";
 import type { CommandDefinition } from "../command.ts";
 import {
   type DocumentFile,
@@ -10,9 +11,9 @@ import {
   revisionGiven,
   withRevision,
 } from "../documents.ts";
-import { UsageError } from "../io.ts";
+import { type CliIo, UsageError } from "../io.ts";
 import { withSubmitOptions } from "../options.ts";
-import { edited, type Submission, type SubmitFlags, submit } from "../submission.ts";
+import { edited, isEmpty, type Submission, type SubmitFlags, submit } from "../submission.ts";
 
 /** Like apply, for what exists already; what somebody else changes meanwhile is not lost. */
 export const REPLACE: CommandDefinition = {
@@ -34,9 +35,8 @@ export const REPLACE: CommandDefinition = {
         const files = await readDocumentFiles(flags.filename, io);
         const prepare = async (client: ConfigClient) => {
           const submissions: Submission[] = [];
-          for (const file of files) submissions.push(await expecting(file, flags.namespace, client));
-          if (submissions.every(({ places, refused }) => places?.length === 0 && refused.length === 0))
-            throw new UsageError("nothing to replace");
+          for (const file of files) submissions.push(await expecting(file, flags.namespace, client, io));
+          if (isEmpty(submissions)) throw new UsageError("nothing to replace");
           return submissions;
         };
         return submit(io, flags, prepare, explainMissing);
@@ -49,13 +49,18 @@ export const REPLACE: CommandDefinition = {
 const NONE = "4294967295";
 
 /** Every document with the revision that it is to replace. */
-async function expecting(file: DocumentFile, namespace: string | undefined, client: ConfigClient): Promise<Submission> {
+async function expecting(
+  file: DocumentFile,
+  namespace: string | undefined,
+  client: ConfigClient,
+  io: CliIo,
+): Promise<Submission> {
   const revisions = new Map<number, string>();
   for (const document of parseDocuments(file)) {
-    if ("errors" in document || revisionGiven(document) !== undefined) continue;
+    if ("errors" in document || isPlatformDocument(document.value) || revisionGiven(document) !== undefined) continue;
     revisions.set(document.place, await currentRevision(document, namespace, client));
   }
-  return edited(file, (document) => {
+  return edited(file, io, (document) => {
     const placed = namespace === undefined ? document : inNamespace(document, namespace);
     const resourceVersion = revisions.get(document.place);
     return resourceVersion === undefined ? placed : withRevision(placed, resourceVersion);

@@ -1,3 +1,4 @@
+import { isPlatformDocument } from "../../shared/analysis/index.ts";
 import { parseResource } from "../../shared/model/documents.ts";
 import { createKindRegistry, type FieldError, formatKey } from "../../shared/model/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
@@ -40,7 +41,7 @@ export const VALIDATE: CommandDefinition = {
   group: "Configuration",
   summary: "judge configuration without a mesh",
   about:
-    "Judges documents as the mesh would: syntax, every field, every value, and what ties them together in one document. " +
+    "Judges documents as the mesh would: syntax, every field, every value, and what ties them together in one document. Objects of Kubernetes among them are passed over. " +
     "Needs no mesh. What a document names in others (services, subsets, gateways, handlers) is not looked for.",
   examples: [
     { what: "Judge a file", line: "lateen validate -f rule.yaml" },
@@ -80,9 +81,20 @@ function unreadable({ file, place, errors }: UnreadableDocument): Verdict {
   return { file, document: place, kind: "", namespace: "", name: "", valid: false, errors, warnings: [] };
 }
 
+const NOT_OURS: FieldError = {
+  path: "kind",
+  value: null,
+  reason: "an object of Kubernetes: not judged",
+  remedy: "apply it with kubectl",
+};
+
 function judge({ file, place, value }: FileDocument): Verdict {
   const judged = parseResource(value, REGISTRY, place);
   const { document, kind, namespace, name } = judged;
+  if (isPlatformDocument(value)) {
+    const errors: readonly FieldError[] = [];
+    return { file, document, kind, namespace, name, valid: true, errors, warnings: [NOT_OURS] };
+  }
   const found = judged.ok
     ? { valid: true, errors: [], warnings: judged.parsed.warnings ?? [] }
     : { valid: false, errors: judged.errors, warnings: judged.warnings ?? [] };

@@ -1,11 +1,6 @@
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
 import { applyHeaderEdits } from "../../services/proxy/route/header-edits.ts";
-import {
-  compileRoute,
-  type PortOf,
-  type RouteTarget,
-  type ServiceRoute,
-} from "../../services/proxy/route/service-route.ts";
+import { compileRoute, type RouteTarget, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import { systemClock } from "../../shared/base/index.ts";
 import type { Destination, HashPolicy, HeaderOperations, HeaderValue, Route } from "../../shared/wire/index.ts";
@@ -27,11 +22,10 @@ export class ChosenRoute {
   readonly #route: ServiceRoute;
   readonly #destinations = new Map<Cluster, Destination>();
 
-  /** `portOf`: where a destination without a port of its own is called; by default where the request came to. */
-  constructor(config: Route, head: RequestHead, portOf?: PortOf) {
+  constructor(config: Route, head: RequestHead) {
     this.#config = config;
     this.#head = head;
-    this.#route = compileRoute(config, (destination) => this.#clusterOf(destination), 0, portOf);
+    this.#route = compileRoute(config, (destination) => this.#clusterOf(destination), 0);
   }
 
   get targets(): ChosenTarget[] {

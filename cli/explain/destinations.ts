@@ -1,4 +1,5 @@
 import { compilePolicy } from "../../services/proxy/cluster/cluster-policy.ts";
+import { onlyPort } from "../../services/proxy/gateway/gateway-routes.ts";
 import { hasLabels, ServicePolicies } from "../../services/proxy/mesh/service-policies.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
 import type { Endpoint, ServiceConfig, TrafficPolicy } from "../../shared/wire/index.ts";
@@ -6,16 +7,24 @@ import type { ChosenTarget } from "./chosen-route.ts";
 import type { DestinationExplained, EndpointExplained, PolicyExplained } from "./explanation.ts";
 import type { MeshSource } from "./mesh-source.ts";
 
+/** What the request was sent to. */
+export interface Called {
+  readonly port: number;
+  /** It came to a gateway, whose ports are not those of the services behind it. */
+  readonly isEdge: boolean;
+}
+
 /** Where a share of the requests goes, and how this caller treats it there. */
 export async function explainDestination(
   { destination, port: ownPort, percent }: ChosenTarget,
-  calledPort: number,
+  { port: calledPort, isEdge }: Called,
   caller: Caller,
   source: MeshSource,
 ): Promise<DestinationExplained> {
   const { namespace, service, labels } = destination;
-  const port = ownPort || calledPort;
   const config = await source.service(namespace, service);
+  const own = ownPort || (isEdge && config ? onlyPort({ ports: config.ports.map(({ number }) => number) }) : 0);
+  const port = own || calledPort;
   const all = config === undefined ? undefined : await source.endpoints(config);
   const endpoints = all?.filter(
     (endpoint) => hasLabels(endpoint.labels, labels) && portAt(endpoint, port) !== undefined,

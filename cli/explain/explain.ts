@@ -6,14 +6,14 @@ import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
 import { explainRoutes } from "../../services/proxy/route/matching.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
-import { type PortOf, routesFor } from "../../services/proxy/route/service-route.ts";
+import { routesFor } from "../../services/proxy/route/service-route.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import { ROOT_NAMESPACE } from "../../shared/model/index.ts";
 import type { Route, ServiceConfig, WorkloadConfig } from "../../shared/wire/index.ts";
 import { type AskMixer, explainChecks } from "./checks.ts";
 import { ChosenRoute, type ChosenTarget } from "./chosen-route.ts";
 import { consideredRules } from "./considered.ts";
-import { explainDestination } from "./destinations.ts";
+import { type Called, explainDestination } from "./destinations.ts";
 import type { ChecksExplained, Explanation, LocalAnswerExplained, ServiceExplained } from "./explanation.ts";
 import { explainGateway } from "./gateway.ts";
 import type { MeshSource } from "./mesh-source.ts";
@@ -136,11 +136,11 @@ async function explainEdge(
   source: MeshSource,
 ): Promise<Told> {
   const { gateway } = request;
-  const { considered, port, portOf, route, answer } = await explainGateway(request, source);
+  const { considered, port, route, answer } = await explainGateway(request, source);
   if (answer !== undefined) return { ...blank(request, considered), matched: answer.status < 400, answer };
   const config = route?.entry?.config;
   if (route?.whole !== undefined) {
-    const told = await explainRoute(request, route.whole.config, port, considered, source, portOf);
+    const told = await explainRoute(request, route.whole.config, { port, isEdge: true }, considered, source);
     return config === undefined ? told : { ...told, service: explainPort(config, route.port || port) };
   }
   if (config === undefined) {
@@ -182,20 +182,19 @@ async function explainService(
     const answer = refusal(404, "route_not_found", "NR", `no route of ${config.host} fits the request`);
     return { ...blank(request, considered), service, answer };
   }
-  return { ...(await explainRoute(request, chosen, port, considered, source)), service };
+  return { ...(await explainRoute(request, chosen, { port, isEdge: false }, considered, source)), service };
 }
 
 async function explainRoute(
   request: ExplainedRequest,
   config: Route,
-  port: number,
+  called: Called,
   considered: Considered,
   source: MeshSource,
-  portOf?: PortOf,
 ): Promise<Told> {
-  const route = new ChosenRoute(config, request.head, portOf);
-  const answer = route.answerAt(port);
-  const tell = (target: ChosenTarget) => explainDestination(target, port, request.caller, source);
+  const route = new ChosenRoute(config, request.head);
+  const answer = route.answerAt(called.port);
+  const tell = (target: ChosenTarget) => explainDestination(target, called, request.caller, source);
   const targets = answer === undefined ? route.targets : [];
   const mirrors = answer === undefined ? route.mirrors : [];
   const noTarget = answer === undefined && targets.length === 0;

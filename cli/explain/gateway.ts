@@ -3,7 +3,6 @@ import {
   compileGatewayRoutes,
   GATEWAY_PORT,
   type GatewayRoute,
-  onlyPort,
   type RoutedService,
   routesOfPort,
 } from "../../services/proxy/gateway/gateway-routes.ts";
@@ -11,7 +10,6 @@ import { gatewayNames } from "../../services/proxy/gateway/gateway-table.ts";
 import { HostTable } from "../../services/proxy/route/host-table.ts";
 import { httpsLocation } from "../../services/proxy/route/local-answer.ts";
 import { explainMatchables } from "../../services/proxy/route/matching.ts";
-import type { PortOf } from "../../services/proxy/route/service-route.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import { systemClock } from "../../shared/base/index.ts";
 import type { GatewayConfig, ServiceConfig } from "../../shared/wire/index.ts";
@@ -30,8 +28,6 @@ export interface GatewayDecision {
   readonly considered: readonly ConsideredExplained[];
   /** The gateway's port that it came in by, as rules know it. */
   readonly port: number;
-  /** Of a destination that names none. */
-  readonly portOf: PortOf;
   /** Undefined: `answer` is. */
   readonly route: GatewayRoute<ToldService> | undefined;
   readonly answer?: LocalAnswerExplained;
@@ -47,13 +43,11 @@ export async function explainGateway(
   const port = known.has(reached) ? reached : GATEWAY_PORT;
   if (config === undefined) {
     const reason = `no gateway ${gateway.namespace}/${gateway.name} is known`;
-    return { considered: [], port, portOf: (_, named) => named, route: undefined, answer: notFound(reason) };
+    return { considered: [], port, route: undefined, answer: notFound(reason) };
   }
   const services = await servicesOf(config, source);
   const serviceOf = (namespace: string, service: string): ToldService =>
     services.get(`${namespace}/${service}`) ?? told(namespace, service, undefined);
-  const portOf: PortOf = (destination, named) =>
-    named || (destination ? onlyPort(serviceOf(destination.namespace, destination.service)) : 0);
   const routes = compileGatewayRoutes(config, {
     self: caller,
     names: gatewayNames(gateway.namespace, gateway.name),
@@ -69,19 +63,19 @@ export async function explainGateway(
       reason: "the server redirects to https",
       location: httpsLocation(head),
     };
-    return { considered: consideredHosts(redirects.explain(head.authority)), port, portOf, route: undefined, answer };
+    return { considered: consideredHosts(redirects.explain(head.authority)), port, route: undefined, answer };
   }
   const byHost = consideredHosts(hosts.explain(head.authority));
   const table = hosts.find(head.authority);
   if (table === undefined) {
-    return { considered: byHost, port, portOf, route: undefined, answer: notFound(whyNoHost(config, port, head)) };
+    return { considered: byHost, port, route: undefined, answer: notFound(whyNoHost(config, port, head)) };
   }
   const verdicts = explainMatchables(table.routes, { head, port });
   const considered = [...byHost, ...consideredRules("gateway", verdicts, table.routes.map(ruleOf))];
   const route = table.routes[verdicts.findIndex(({ outcome }) => outcome === "chosen")];
   return route === undefined
-    ? { considered, port, portOf, route, answer: notFound("no route of this host fits the request") }
-    : { considered, port, portOf, route };
+    ? { considered, port, route, answer: notFound("no route of this host fits the request") }
+    : { considered, port, route };
 }
 
 function ruleOf({ config }: GatewayRoute<ToldService>): ToldRule {

@@ -39,7 +39,7 @@ export function renderExplanation(explanation: Explanation, colours: Palette): s
 }
 
 /** In one line, what the caller gets. */
-function outcomeLines({ service, rule, answer, checks }: Explanation, colours: Palette): string[] {
+function outcomeLines({ service, rule, route, answer, checks }: Explanation, colours: Palette): string[] {
   if (answer !== undefined) {
     const flag = answer.flag === "" ? "" : ` (${answer.flag} ${answer.detail})`;
     const to = answer.location === undefined ? "" : `, location ${answer.location}`;
@@ -49,6 +49,8 @@ function outcomeLines({ service, rule, answer, checks }: Explanation, colours: P
   }
   if (service === undefined) return [`${colours.good("Passed through")}: the host is outside of the mesh`];
   const to = `to ${service.host} port ${service.port} by ${ruleName(rule)}`;
+  const aborted = route?.fault?.abort;
+  if (aborted !== undefined && aborted.percent >= 100) return [`${colours.bad("Aborted, not forwarded")} ${to}`];
   const refused = checks?.verdict?.allowed === false ? checks.verdict : undefined;
   if (refused === undefined) return [`${colours.good("Forwarded")} ${to}`];
   return [

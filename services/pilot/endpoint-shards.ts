@@ -61,12 +61,19 @@ export class EndpointShards {
   readonly #periodMs: number;
   readonly #maxPerShard: number;
   readonly #services = new Map<string, ServiceShards>();
+  #paused = true;
   #stopped = false;
 
   constructor(options: EndpointShardsOptions) {
     this.#options = options;
     this.#periodMs = options.periodMs ?? 200;
     this.#maxPerShard = options.maxPerShard ?? 100;
+  }
+
+  /** Starts to write: everything is known that instances come from. Until then changes are only noted. */
+  begin(): void {
+    this.#paused = false;
+    for (const [service, state] of this.#services) for (const shard of state.shards) this.#schedule(service, shard);
   }
 
   /** Takes over the number of shards that an earlier leader announced. */
@@ -201,7 +208,7 @@ export class EndpointShards {
   }
 
   #schedule(service: string, shard: Shard): void {
-    if (!shard.dirty || shard.cancel !== undefined || this.#stopped) return;
+    if (!shard.dirty || shard.cancel !== undefined || this.#paused || this.#stopped) return;
     const waitMs = shard.writtenMs + this.#periodMs - this.#options.clock.monotonic();
     if (waitMs <= 0 && shard.writing === undefined) {
       void this.#write(service, shard);
@@ -215,7 +222,7 @@ export class EndpointShards {
 
   async #write(service: string, shard: Shard): Promise<boolean> {
     while (shard.writing !== undefined) await shard.writing;
-    if (!shard.dirty || this.#stopped || !this.#services.has(service)) return !shard.dirty;
+    if (!shard.dirty || this.#paused || this.#stopped || !this.#services.has(service)) return !shard.dirty;
     shard.cancel?.();
     shard.cancel = undefined;
     shard.dirty = false;

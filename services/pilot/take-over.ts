@@ -6,6 +6,7 @@ import { COMPILED_TABLES, type CompiledTableName } from "./compile/compiled-tabl
 import type { Compiler } from "./compile/compiler.ts";
 import type { EndpointShards } from "./endpoint-shards.ts";
 import type { Registry } from "./registry.ts";
+import type { Turn } from "./turn.ts";
 
 /** What the tables of compiled values hold, by key. */
 export type FoundTables = Readonly<
@@ -19,16 +20,21 @@ export interface TakeOverParts {
   readonly registry: Registry;
   /** Runs a step whose failure must not stop the others. */
   readonly guarded: (what: string, step: () => void) => void;
+  readonly turn: Turn;
 }
 
 /**
  * Takes over what an earlier leader wrote: what is compiled again and says the same keeps its bytes, and who had registered is
  * known before it is heard. What configuration names is left to configuration: nobody of it has registered.
  */
-export function takeOver(found: FoundTables, parts: TakeOverParts): void {
-  const { compiler, broadcaster, registry, guarded } = parts;
-  for (const [key, { value }] of found.service) guarded(`service ${key}`, () => takeOverService(key, value, parts));
+export async function takeOver(found: FoundTables, parts: TakeOverParts): Promise<void> {
+  const { compiler, broadcaster, registry, guarded, turn } = parts;
+  for (const [key, { value }] of found.service) {
+    await turn.pause();
+    guarded(`service ${key}`, () => takeOverService(key, value, parts));
+  }
   for (const [key, { value }] of found.endpoints) {
+    await turn.pause();
     guarded(`endpoints ${key}`, () => {
       const [namespace = "", name = ""] = parseTableKey(key);
       for (const endpoint of EndpointSet.decode(value).endpoints) {
@@ -39,6 +45,7 @@ export function takeOver(found: FoundTables, parts: TakeOverParts): void {
   }
   for (const table of COMPILED_TABLES) {
     for (const [key, { value }] of found[table]) {
+      await turn.pause();
       guarded(`${table} ${key}`, () => {
         const { shape, requires } = compiler.restore(table, key, value);
         broadcaster.restore(table, key, shape, requires);

@@ -1,4 +1,4 @@
-import { type Clock, errorMessage } from "../../shared/base/index.ts";
+import { type Clock, errorMessage, UnavailableError } from "../../shared/base/index.ts";
 import { type Bus, type StoredValue, TableOwner } from "../../shared/bus/index.ts";
 import { type KindRegistry, type ParsedResource, type Resource, specOf } from "../../shared/model/index.ts";
 import type { Logger } from "../../shared/obs/index.ts";
@@ -18,6 +18,7 @@ import {
 import { EndpointShards } from "./endpoint-shards.ts";
 import type { Registry, RegistryChange } from "./registry.ts";
 import { takeOver } from "./take-over.ts";
+import { Turn } from "./turn.ts";
 
 /**
  * One time of leading, from taking the tables over to losing or giving up the lead.
@@ -26,6 +27,10 @@ import { takeOver } from "./take-over.ts";
  * bucket lost (it may be minutes behind after a crash, or gone) is written back from memory and journal; instances
  * that the tables name and nobody has been heard of get a fresh lease. Nothing is written that has not changed, so a
  * change of leader is invisible to followers.
+ *
+ * Until all is known again nothing is written and nothing that the registry tells is looked at: what is put together of half of the
+ * configuration would take instances and routes away that come back a moment later. Resources are read in an order in which
+ * each finds what it builds on. It is done in small pieces, because the lead has to be renewed meanwhile.
  *
  * While the tables are being taken over the heads do not say `complete`. A table that was found empty although
  * the mesh is not new says so only when every proxy has had the time to send a heartbeat.
@@ -52,6 +57,9 @@ const RECOVERY_MS = 1_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** What others build on comes before them; all others in the order of their keys. */
+const FOUNDATIONS = ["meshconfig", "serviceentry", "egressrule", "workloadentry", "destinationrule"];
+
 type Owned = "config" | "service" | "endpoints" | "hosts" | "gateway" | "workload";
 
 export class Term {
@@ -63,6 +71,7 @@ export class Term {
   readonly #owners: Readonly<Record<Owned, TableOwner>>;
   readonly #shards: EndpointShards;
   readonly #stops: (() => void)[] = [];
+  readonly #turn = new Turn();
   #ended = false;
 
   private constructor(options: TermOptions) {
@@ -137,7 +146,7 @@ export class Term {
     this.foundNothing = isFirstStart;
     await this.#takeOverConfig(configs);
     config.markComplete();
-    takeOver(
+    await takeOver(
       { service: services, endpoints: endpointSets, hosts: hostTables, gateway: gateways, workload: workloads },
       {
         compiler: this.compiler,
@@ -145,19 +154,25 @@ export class Term {
         shards: this.#shards,
         registry,
         guarded: (what, step) => this.#guarded(what, step),
+        turn: this.#turn,
       },
     );
-    for (const { key } of registry.services()) {
-      this.#guarded(`service ${key}`, () => this.#changed(this.compiler.serviceChanged(key, true)));
+    const meanwhile: RegistryChange[] = [];
+    const stopNoting = registry.onChange((change) => meanwhile.push(change));
+    this.#stops.push(stopNoting);
+    await this.#compileAll();
+    for (const key of [...this.compiler.allKeys().services]) {
+      await this.#turn.pause();
+      if (this.compiler.hasEndpoints(key)) this.#guarded(`service ${key}`, () => this.#shards.touchAll(key));
     }
-    this.#compileAll();
+    if (this.#ended) throw new UnavailableError("the lead was lost while the tables were taken over");
+    stopNoting();
+    for (const change of meanwhile) this.#registryChanged(change);
     this.#stops.push(
       store.onAccepted((key, version) => this.#accepted(key, version)),
       registry.onChange((change) => this.#registryChanged(change)),
     );
-    for (const { key } of this.compiler.services.services()) {
-      if (this.compiler.hasEndpoints(key)) this.#guarded(`service ${key}`, () => this.#shards.touchAll(key));
-    }
+    this.#shards.begin();
     // Also those for which there is no reason any more.
     this.broadcaster.changed(merged(this.compiler.allKeys(), affected({ services: [...services.keys()] })));
     await this.broadcaster.begin();
@@ -174,6 +189,7 @@ export class Term {
     const { store, kinds, log } = this.#options;
     const found = new Map<string, number>();
     for (const [key, { value }] of values) {
+      await this.#turn.pause();
       this.#guarded(`config ${key}`, () => {
         const version = parseVersion(JSON.parse(decoder.decode(value)), kinds);
         if (version === undefined) return;
@@ -190,9 +206,15 @@ export class Term {
     if (restored > 0) log.warn({ restored }, "the bus had lost configuration; restored it");
   }
 
-  #compileAll(): void {
+  async #compileAll(): Promise<void> {
+    for (const key of [...this.#options.registry.keys()]) {
+      await this.#turn.pause();
+      this.#guarded(`service ${key}`, () => this.#changed(this.compiler.serviceChanged(key, true)));
+    }
     const rules = new Set<string>();
-    for (const [key, version] of this.#options.store.newestVersions()) {
+    for (const [key, version] of [...this.#options.store.newestVersions()].sort(byFoundation)) {
+      await this.#turn.pause();
+      if (this.#ended) return;
       if (!isTombstone(version)) rules.add(ruleNameOfKey(key));
       this.#accepted(key, version);
     }
@@ -295,6 +317,15 @@ export class Term {
       this.#options.log.error({ what, reason: errorMessage(error) }, "left out, because it cannot be understood");
     }
   }
+}
+
+function byFoundation([a]: readonly [key: string, unknown], [b]: readonly [key: string, unknown]): number {
+  return rankOf(a) - rankOf(b) || (a < b ? -1 : 1);
+}
+
+function rankOf(configKey: string): number {
+  const rank = FOUNDATIONS.indexOf(configKey.slice(0, configKey.indexOf(".")));
+  return rank < 0 ? FOUNDATIONS.length : rank;
 }
 
 function encodeVersion(version: StoredVersion): Uint8Array {

@@ -87,7 +87,14 @@ class ProxyApp implements App {
       ttlMs: config.certificateTtlMs,
     });
     this.#plane = this.#buildPlane();
-    this.#health = new HealthProbe({ url: config.healthUrl, clock });
+    this.#health = new HealthProbe({
+      url: config.healthUrl,
+      clock,
+      periodMs: config.healthPeriodMs,
+      timeoutMs: config.healthTimeoutMs,
+      failureThreshold: config.healthFailures,
+      successThreshold: config.healthSuccesses,
+    });
     this.#metrics.collectProcess();
   }
 

@@ -12,6 +12,7 @@ import {
 } from "../../shared/config/index.ts";
 
 import { DEFAULT_HTTP1, type Http1Settings } from "./codec/http1-settings.ts";
+import { HEALTH_DEFAULTS } from "./health-probe.ts";
 import { parseHealthUrl } from "./health-question.ts";
 import { TRACE_FORMATS, type TraceFormatName } from "./trace/tracer.ts";
 
@@ -142,7 +143,7 @@ export const PROXY_SETTINGS = {
     {
       env: "HEALTH_URL",
       default: "",
-      doc: "Asked every 2 s for the application's health: http, https, `tcp://host:port`, or `grpc://host:port/service` (no service: the server as a whole). Default: always healthy.",
+      doc: "Asked again and again for the application's health: http, https, `tcp://host:port`, or `grpc://host:port/service` (no service: the server as a whole). Default: always healthy.",
     },
     (raw) => {
       parseHealthUrl(raw);
@@ -150,6 +151,30 @@ export const PROXY_SETTINGS = {
     },
     (url) => url,
   ),
+  healthPeriodMs: durationMs({
+    env: "HEALTH_PERIOD_MS",
+    default: HEALTH_DEFAULTS.periodMs,
+    doc: "How long after an answer HEALTH_URL is asked again.",
+  }),
+  healthTimeoutMs: durationMs({
+    env: "HEALTH_TIMEOUT_MS",
+    default: HEALTH_DEFAULTS.timeoutMs,
+    doc: "How long HEALTH_URL may take to answer.",
+  }),
+  healthFailures: integer({
+    env: "HEALTH_FAILURES",
+    default: HEALTH_DEFAULTS.failureThreshold,
+    min: 1,
+    max: 100,
+    doc: "Bad answers in a row after which the application gets no traffic.",
+  }),
+  healthSuccesses: integer({
+    env: "HEALTH_SUCCESSES",
+    default: HEALTH_DEFAULTS.successThreshold,
+    min: 1,
+    max: 100,
+    doc: "Good answers in a row after which it gets traffic again.",
+  }),
   address: text({
     env: "MESH_ADDRESS",
     default: "",
@@ -270,6 +295,11 @@ export const PROXY_SETTINGS = {
     env: "ACCESS_LOG",
     default: "",
     doc: "File of the access log, `stdout`, `stderr`, or empty for none.",
+  }),
+  accessLogDir: text({
+    env: "ACCESS_LOG_DIR",
+    default: "",
+    doc: "Folder in which a MeshConfig may name the file of the access log. Empty: it may name only /dev/stdout, /dev/stderr, and what ACCESS_LOG names.",
   }),
   accessLogFormat: oneOf(["json", "text"], {
     env: "ACCESS_LOG_FORMAT",

@@ -3,14 +3,12 @@ import { answersWell, parseHealthUrl } from "./health-question.ts";
 
 /*
  * Whether the application may get traffic: its health URL is asked every two seconds. Two failures in a row make it
- * unhealthy, one success healthy: a single slow answer must not take an instance out, and a recovered one is wanted
- * back. It starts unhealthy and is asked at once, so an application that is still starting gets no traffic. Without a
+ * unhealthy, one success healthy, unless the settings say otherwise: a single slow answer must not take an instance out,
+ * and a recovered one is wanted back. It starts unhealthy and is asked at once, so an application that is still starting gets no traffic. Without a
  * URL there is nothing to ask, and it counts as healthy.
  */
 
-const PERIOD_MS = 2_000;
-const TIMEOUT_MS = 1_500;
-const FAILURES_TO_UNHEALTHY = 2;
+export const HEALTH_DEFAULTS = { periodMs: 2_000, timeoutMs: 1_500, failureThreshold: 2, successThreshold: 1 } as const;
 
 export interface HealthProbeOptions {
   /** Empty: no probe, always healthy. */
@@ -18,6 +16,12 @@ export interface HealthProbeOptions {
   readonly clock: Clock;
   /** In milliseconds, default 2000. */
   readonly periodMs?: number;
+  /** In milliseconds, default 1500. */
+  readonly timeoutMs?: number;
+  /** Bad answers in a row that make it unhealthy, default 2. */
+  readonly failureThreshold?: number;
+  /** Good answers in a row that make it healthy, default 1. */
+  readonly successThreshold?: number;
 }
 
 export class HealthProbe {
@@ -27,6 +31,7 @@ export class HealthProbe {
   #healthy: boolean;
   #overruled = false;
   #failures = 0;
+  #successes = 0;
   #isStopped = true;
   #cancelTimer = () => {};
   #abort: AbortController | undefined;
@@ -71,16 +76,17 @@ export class HealthProbe {
   }
 
   async #probe(url: URL): Promise<void> {
-    const { clock, periodMs = PERIOD_MS } = this.#options;
+    const { clock, periodMs, timeoutMs, failureThreshold, successThreshold } = { ...HEALTH_DEFAULTS, ...this.#options };
     const abort = new AbortController();
     this.#abort = abort;
-    const cancelTimeout = clock.after(TIMEOUT_MS, () => abort.abort());
+    const cancelTimeout = clock.after(timeoutMs, () => abort.abort());
     const isGood = await answersWell(url, abort.signal);
     cancelTimeout();
     if (this.#isStopped) return;
     this.#failures = isGood ? 0 : this.#failures + 1;
-    if (isGood) this.#become(true);
-    else if (this.#failures >= FAILURES_TO_UNHEALTHY) this.#become(false);
+    this.#successes = isGood ? this.#successes + 1 : 0;
+    if (this.#successes >= successThreshold) this.#become(true);
+    else if (this.#failures >= failureThreshold) this.#become(false);
     this.#cancelTimer = clock.after(periodMs, () => void this.#probe(url));
   }
 

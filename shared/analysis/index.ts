@@ -13,7 +13,7 @@ export {
 export { EXAMPLE_NOW_MS } from "./codes/running.ts";
 export { type WrittenDocument, type WrittenWorld, worldOfDocuments } from "./documents.ts";
 export type { Message } from "./message.ts";
-export { servicesOfDocuments } from "./platform.ts";
+export { isPlatformDocument, servicesOfDocuments } from "./platform.ts";
 export { parseRegistered } from "./registered.ts";
 export { isSuppressed, parseSuppression, type Suppression } from "./suppression.ts";
 export type {

@@ -71,6 +71,7 @@ export class BroadcastFixture {
 
   constructor() {
     this.registry.setConnected(true);
+    this.shards.begin();
     this.registry.onChange(({ service, shape, instances }) => {
       if (this.registry.has(service)) this.shards.touch(service, instances);
       this.broadcaster.changed(this.compiler.serviceChanged(service, shape));

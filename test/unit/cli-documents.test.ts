@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type FileDocument, parseDocuments, revisionGiven, withRevision } from "../../cli/documents.ts";
+import {
+  type FileDocument,
+  isOfTheMesh,
+  ofTheMesh,
+  parseDocuments,
+  revisionGiven,
+  withRevision,
+} from "../../cli/documents.ts";
 import { parseResource } from "../../shared/model/documents.ts";
 import { createKindRegistry } from "../../shared/model/index.ts";
 
@@ -23,5 +30,29 @@ describe("the revision that a document is to replace", () => {
     const judged = parseResource(value, createKindRegistry());
     assert.ok(judged.ok);
     assert.equal(judged.parsed.resource.metadata.resourceVersion, "0");
+  });
+});
+
+describe("objects of Kubernetes among the documents of a file", () => {
+  const text = [
+    "apiVersion: v1\nkind: Service\nmetadata: {name: httpbin}\n",
+    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: httpbin}\nspec: {host: httpbin}\n",
+    "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: httpbin}\n",
+    "a: [\n",
+  ].join("---\n");
+
+  test("are left out by name; all else goes on to be judged, in its place", () => {
+    const told: string[] = [];
+    const kept = ofTheMesh(parseDocuments({ name: "a.yaml", text }), { err: (line) => told.push(line) });
+    assert.deepEqual(
+      kept.map(({ place }) => place),
+      [1, 2, 3],
+    );
+    assert.deepEqual(told, ["Left out service/httpbin of a.yaml: an object of Kubernetes"]);
+  });
+
+  test("are what a file is looked through for", () => {
+    assert.ok(!isOfTheMesh({ name: "a.yaml", text }));
+    assert.ok(isOfTheMesh({ name: "a.yaml", text: text.slice(text.indexOf("---")) }));
   });
 });

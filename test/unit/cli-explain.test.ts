@@ -57,6 +57,49 @@ spec:
   match: {request: {headers: {uri: {prefix: /open}}}}
 `;
 
+const SHOP = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: shop, namespace: istio-system}
+spec:
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["shop.example"]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.example]
+  gateways: [istio-system/shop]
+  http: [{route: [{destination: {host: reviews}}]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http: [{route: [{destination: {host: reviews, port: {number: 9080}}}]}]
+`;
+
+const FAULTY = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}, outlierDetection: {consecutive5xxErrors: 3}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: faulty}
+spec:
+  hosts: [reviews]
+  http:
+  - match: [{uri: {exact: /a}}]
+    route: [{destination: {host: reviews, port: {number: 9080}}}]
+  - fault: {abort: {httpStatus: 555, percentage: {value: 100}}}
+    route: [{destination: {host: reviews, port: {number: 9080}}}]
+`;
+
 async function explained(method: string, url: string, flags: RequestFlags = {}, text = RULES): Promise<Explanation> {
   const request = parseRequest(method, url, flags);
   return explainRequest(request, { source: new FileSource([{ name: "rules.yaml", text }], request) });
@@ -136,6 +179,29 @@ describe("an explanation from files", () => {
     const outside = await explained("GET", "http://example.org/");
     assert.ok(outside.matched);
     assert.equal(outside.rule, "passthrough");
+  });
+
+  test("leads from a gateway's port to the only port of the service behind", async () => {
+    const { destinations, service } = await explained(
+      "GET",
+      "http://shop.example/",
+      { gateway: "istio-ingress" },
+      SHOP,
+    );
+    assert.equal(service?.port, 9080);
+    assert.deepEqual(
+      destinations.map(({ host, port }) => [host, port]),
+      [["reviews.default.svc.cluster.local", 9080]],
+    );
+  });
+
+  test("tells the routes of a rule apart, aborted requests from forwarded ones, and what a policy limits", async () => {
+    const text = renderExplanation(await explained("GET", "http://reviews:9080/b", {}, FAULTY), palette(false));
+    assert.match(text, /^Aborted, not forwarded to reviews\.default\.svc\.cluster\.local port 9080/m);
+    assert.match(text, /passed over +route virtualservice\/default\/faulty: uri/);
+    assert.match(text, /chosen +route virtualservice\/default\/faulty \(every request\)$/m);
+    assert.match(text, /^ +at most 7 connections/m);
+    assert.match(text, /^ +instances left out for 30 s after 3 answers 5xx in a row/m);
   });
 
   test("goes through a gateway", async () => {

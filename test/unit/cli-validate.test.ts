@@ -57,6 +57,14 @@ describe("lateen validate", () => {
     assert.match(out, /1 document, 1 not valid$/);
   });
 
+  test("passes over objects of Kubernetes, which stand beside rules in many files", async () => {
+    const service = "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\nspec: {ports: [{port: 80}]}\n";
+    const { code, out } = await lateen(["validate", "-f", "-"], `${service}---\n${GOOD}`);
+    assert.equal(code, 0);
+    assert.match(out, /-: service\/default\/reviews: valid\n {2}warning: kind: an object of Kubernetes: not judged/);
+    assert.match(out, /2 documents, all valid$/);
+  });
+
   test("writes one entry a document as JSON, from all files of a folder", async () => {
     writeFileSync(join(folder, "a.yaml"), `${GOOD}---${BAD}---${UNREADABLE}`);
     writeFileSync(join(folder, "b.json"), JSON.stringify({ kind: "Nothing" }));

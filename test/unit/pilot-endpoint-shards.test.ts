@@ -16,7 +16,7 @@ class Fixture {
   failing = false;
   readonly shards: EndpointShards;
 
-  constructor(maxPerShard = 100) {
+  constructor(maxPerShard = 100, begins = true) {
     this.shards = new EndpointShards({
       clock: this.clock,
       log: silentLog,
@@ -35,6 +35,7 @@ class Fixture {
       endpoints: () => this.instances.map((instance) => ({ instance })),
       onGrown: (service) => this.grown.push(service),
     });
+    if (begins) this.shards.begin();
   }
 
   add(...instances: string[]): void {
@@ -44,6 +45,20 @@ class Fixture {
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("nothing is written before all is known that instances come from", async () => {
+  const fixture = new Fixture(100, false);
+  fixture.shards.restore(SERVICE, 1);
+  fixture.add("a");
+  assert.equal(await fixture.shards.flush(SERVICE), false);
+  fixture.add("b");
+  await settled();
+  assert.deepEqual(fixture.writes, []);
+  fixture.shards.begin();
+  await settled();
+  assert.deepEqual([...fixture.table.values()], [["a", "b"]]);
+  assert.equal(fixture.writes.length, 1);
+});
 
 test("the first change is written at once, those after it together 200 ms later", async () => {
   const fixture = new Fixture();

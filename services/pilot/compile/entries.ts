@@ -21,7 +21,8 @@ export class Entries implements Concern {
   }
 
   put(rule: string, _revision: number, resource: ParsedResource): Affected {
-    const result = this.#affectedBy(this.#services.put(resource));
+    // Also where nothing changed by it: a new leader may read it after a younger one.
+    const result = merged(this.#affectedBy(this.#services.put(resource)), this.touchedBy(rule));
     const pending = this.#services.pendingReason(rule);
     return pending === undefined ? result : { ...result, pending };
   }

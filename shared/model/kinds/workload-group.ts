@@ -110,7 +110,7 @@ export const WORKLOAD_GROUP = defineKind<WorkloadGroupSpec>({
   shortNames: ["wg"],
   apiVersions: NETWORKING_API_VERSIONS,
   class: "traffic",
-  doc: "What a group of instances has in common: labels, ports, and how their health is asked.",
+  doc: "What a group of machines has in common: labels, ports, and how their health is asked. `lateen workload configure` makes the settings of their proxies of it.",
   schema: checked(
     object({
       metadata: field(metadata, "Labels and notes of the entries made from it."),
