@@ -7,6 +7,7 @@ import { Subjects } from "../shared/wire/index.ts";
 import { completed, contextNamed, readContextFile, readContexts, type StoredContext } from "./contexts.ts";
 import { type CliIo, UsageError } from "./io.ts";
 import { withProgress } from "./progress.ts";
+import { withoutLogin } from "./safe-text.ts";
 
 /**
  * Which mesh a command speaks to. In this order: flags, the environment (NATS_URL, NATS_USER, NATS_PASSWORD,
@@ -64,7 +65,9 @@ export async function withBus<T>(
   // The mesh's own timers let a process end; a command that waits for an answer must not end before it.
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   try {
-    const bus = await withProgress(io, `Connecting to ${address.natsUrl}`, () => connect(address, connectTimeoutMs));
+    const bus = await withProgress(io, `Connecting to ${withoutLogin(address.natsUrl)}`, () =>
+      connect(address, connectTimeoutMs),
+    );
     try {
       return await run(bus);
     } finally {
@@ -90,7 +93,7 @@ async function connect(address: MeshAddress, connectTimeoutMs: number): Promise<
     });
   } catch (error) {
     const why = error instanceof Error && error.cause !== undefined ? errorMessage(error.cause) : errorMessage(error);
-    throw new UnavailableError(`cannot connect to ${address.natsUrl}: ${why}`, { cause: error });
+    throw new UnavailableError(`cannot connect to ${withoutLogin(address.natsUrl)}: ${why}`, { cause: error });
   }
 }
 

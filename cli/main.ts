@@ -2,6 +2,7 @@ import { componentHelp, isComponent, startComponent } from "./commands/component
 import { isMixerRequest } from "./commands/mixc.ts";
 import type { CliIo } from "./io.ts";
 import { runCli } from "./program.ts";
+import { safeOutput } from "./safe-text.ts";
 
 const name = process.argv[2];
 const asksMixer = isMixerRequest(process.argv.slice(2));
@@ -16,8 +17,8 @@ if (isComponent(name) && !asksMixer && process.argv.slice(3).some((word) => word
   // A reader that has seen enough (`| head`) ends the command, quietly.
   process.stdout.on("error", () => process.exit(0));
   const io: CliIo = {
-    out: (text) => void process.stdout.write(`${text}\n`),
-    err: (text) => void process.stderr.write(`${text}\n`),
+    out: (text) => void process.stdout.write(`${safeOutput(text)}\n`),
+    err: (text) => void process.stderr.write(`${safeOutput(text)}\n`),
     env: process.env,
     cwd: process.cwd(),
     errRaw: (text) => void process.stderr.write(text),

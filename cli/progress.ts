@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../shared/base/index.ts";
 import type { CliIo } from "./io.ts";
+import { safeCell, safeOutput } from "./safe-text.ts";
 
 /**
  * What takes longer than a second says so: on a terminal in one line that is rewritten in place and removed at the end,
@@ -38,7 +39,7 @@ export async function withProgress<T>(
   try {
     return await run({
       say(text) {
-        detail = text;
+        detail = safeCell(safeOutput(text));
       },
     });
   } finally {

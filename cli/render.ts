@@ -1,5 +1,6 @@
 import type { ApplyResult } from "../client/index.ts";
 import { type FieldError, formatKey } from "../shared/model/index.ts";
+import { safeCell } from "./safe-text.ts";
 
 /** Text for people and for scripts. Pure: what it is given decides, colours included. */
 export interface Palette {
@@ -15,7 +16,7 @@ export function palette(isTerminal: boolean): Palette {
 
 /** Columns padded to their widest cell, two spaces between. */
 export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, ...rows];
+  const lines = [header, ...rows].map((line) => line.map(safeCell));
   const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines
     .map((line) =>

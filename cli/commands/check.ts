@@ -9,6 +9,7 @@ import { type CliIo, EXIT } from "../io.ts";
 import { parseDurationMs, withConnectionOptions, withOutputOption } from "../options.ts";
 import { withProgress } from "../progress.ts";
 import { palette } from "../render.ts";
+import { withoutLogin } from "../safe-text.ts";
 
 interface Flags extends ConnectionFlags {
   readonly pre?: boolean;
@@ -74,7 +75,7 @@ function hasFailed(results: readonly CheckResult[]): boolean {
 }
 
 async function examine(flags: Flags, io: CliIo): Promise<readonly CheckResult[]> {
-  const { natsUrl } = resolveAddress(flags, io);
+  const natsUrl = withoutLogin(resolveAddress(flags, io).natsUrl);
   try {
     return await withBus(flags, io, (bus) =>
       flags.pre === true ? examineMachine(bus, natsUrl, flags.redisUrl) : examineMesh(bus, natsUrl),

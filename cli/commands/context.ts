@@ -11,6 +11,7 @@ import {
 import { type CliIo, EXIT, UsageError } from "../io.ts";
 import { withOutputOption } from "../options.ts";
 import { renderTable } from "../render.ts";
+import { withoutLogin } from "../safe-text.ts";
 
 interface SetFlags {
   readonly natsUrl?: string;
@@ -28,8 +29,9 @@ interface OutputFlags {
 
 /** What may be shown of a context: everything but its password. */
 function shown(context: StoredContext): object {
-  const { password, ...rest } = context;
-  return { ...rest, ...(password !== undefined && { password: "(set)" }) };
+  const { password, natsUrl, ...rest } = context;
+  const address = natsUrl === undefined ? {} : { natsUrl: withoutLogin(natsUrl) };
+  return { ...address, ...rest, ...(password !== undefined && { password: "(set)" }) };
 }
 
 const LIST: SubcommandDefinition = {
@@ -50,7 +52,7 @@ const LIST: SubcommandDefinition = {
           const rows = all.map(([name, { natsUrl = "", user = "", prefix = "mesh", credentials = "" }]) => [
             name === current ? "*" : "",
             name,
-            natsUrl,
+            withoutLogin(natsUrl),
             user,
             prefix,
             credentials,

@@ -6,6 +6,7 @@ import { chooserOf, parseCount, type TapFlags, tapFilterOf, withTapOptions } fro
 import { isToldHere, TapSession } from "../live/tap-session.ts";
 import { renderTop, TopTable } from "../live/top-table.ts";
 import { parseDurationMs, withConnectionOptions, withOutputOption } from "../options.ts";
+import { CLEAR_SCREEN } from "../safe-text.ts";
 
 interface Flags extends TapFlags {
   readonly maxResults: number;
@@ -15,8 +16,6 @@ interface Flags extends TapFlags {
 const REDRAW_MS = 1_000;
 /** Where nobody sits before a terminal. */
 const DEFAULT_DURATION_MS = 10_000;
-/** To the upper left, and clear what is there. */
-const CLEAR_SCREEN = "\u001b[H\u001b[2J";
 
 export const TOP: CommandDefinition = {
   name: "top",

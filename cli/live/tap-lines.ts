@@ -1,5 +1,6 @@
 import type { TapPeer, TapRow } from "../../shared/wire/index.ts";
 import type { Palette } from "../render.ts";
+import { printable } from "../safe-text.ts";
 import { milliseconds } from "./stat-report.ts";
 
 /** A request in one line. */
@@ -9,8 +10,8 @@ export function renderTapRow(row: TapRow, isWide: boolean, colours: Palette): st
   const shownStatus = status > 0 && status < 500 ? colours.good(String(status)) : colours.bad(String(status));
   const line = [
     time,
-    `${partyName(source)} -> ${partyName(destination)}`,
-    method,
+    `${printable(partyName(source))} -> ${printable(partyName(destination))}`,
+    printable(method),
     printable(path),
     shownStatus,
     milliseconds(durationMs),
@@ -42,10 +43,4 @@ export function partyName({ instance, workload, service, namespace, address }: T
   const name = instance || workload || service;
   if (name === "") return address || "outside";
   return namespace === "" ? name : `${name}.${namespace}`;
-}
-
-/** What comes from requests must not move the cursor. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\u0000-\u0020\u007f-\u009f]/g, (each) => encodeURIComponent(each));
 }

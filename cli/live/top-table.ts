@@ -1,7 +1,7 @@
 import type { TapPeer, TapRow } from "../../shared/wire/index.ts";
 import { renderTable } from "../render.ts";
+import { printable } from "../safe-text.ts";
 import { milliseconds, percent } from "./stat-report.ts";
-import { printable } from "./tap-lines.ts";
 
 export interface TopRow {
   readonly source: string;

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import type { FormatLine } from "./access-log-format.ts";
 import type { RequestRecord } from "./stream/record.ts";
@@ -9,6 +9,13 @@ const FLUSH_CHARS = 64 * 1024;
 
 /** Open already. A socket could not be opened again, and a file would be written at two places. */
 const STANDARD: Readonly<Record<string, number>> = { stdout: 1, "/dev/stdout": 1, stderr: 2, "/dev/stderr": 2 };
+
+/** A pipe that nobody reads must not hold the proxy up, neither when it is opened nor when it is full. */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+export function isStandardStream(target: string): boolean {
+  return Object.hasOwn(STANDARD, target);
+}
 
 /**
  * One line a request. Buffered: a system call a request would cost more than the rest of the log. A log that cannot be
@@ -25,9 +32,9 @@ export class AccessLog {
 
   /** `target`: a file, `stdout` or `stderr`. Throws when it cannot be opened. */
   constructor(target: string, format: FormatLine, clock: Clock) {
-    const standard = STANDARD[target];
+    const standard = isStandardStream(target) ? STANDARD[target] : undefined;
     this.#ownsFd = standard === undefined;
-    this.#fd = standard ?? openSync(target, "a", 0o600);
+    this.#fd = standard ?? openSync(target, FLAGS, 0o600);
     this.#format = format;
     this.#stopTimer = clock.every(FLUSH_MS, () => this.flush());
   }

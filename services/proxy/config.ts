@@ -296,6 +296,11 @@ export const PROXY_SETTINGS = {
     default: "",
     doc: "File of the access log, `stdout`, `stderr`, or empty for none.",
   }),
+  accessLogDir: text({
+    env: "ACCESS_LOG_DIR",
+    default: "",
+    doc: "Folder in which a MeshConfig may name the file of the access log. Empty: it may name only /dev/stdout, /dev/stderr, and what ACCESS_LOG names.",
+  }),
   accessLogFormat: oneOf(["json", "text"], {
     env: "ACCESS_LOG_FORMAT",
     default: "json",

@@ -1,3 +1,5 @@
+import { resolve, sep } from "node:path";
+import { isStandardStream } from "./access-log.ts";
 import type { AccessLogTarget } from "./access-log-switch.ts";
 import type { ProxyConfig } from "./config.ts";
 import { EgressScope } from "./mesh/egress-scope.ts";
@@ -37,7 +39,7 @@ export function settingsInForce(
     ...outbound,
     scope: scopeOf(start, scope, before?.scope),
     accessLog: {
-      file: accessLogFile ?? start.accessLog,
+      file: accessLogFile ? permittedLogFile(accessLogFile, start) : (accessLogFile ?? start.accessLog),
       // Who writes a format and says no more means text (Istio).
       encoding: encodingOf(accessLogEncoding) ?? (accessLogFormat ? "text" : start.accessLogFormat),
       format: accessLogFormat ?? "",
@@ -49,6 +51,20 @@ export function settingsInForce(
     },
     tracingFrom: isSet(tracing, tracingSampling),
   };
+}
+
+/**
+ * Who may configure the mesh may not therefore write to any file of any proxy's machine: a file is named within the
+ * folder that the proxy was started with, or not at all. Throws with the remedy.
+ */
+function permittedLogFile(file: string, { accessLog, accessLogDir }: ProxyConfig): string {
+  if (isStandardStream(file) || file === accessLog) return file;
+  if (accessLogDir === "")
+    throw new Error(
+      `access log ${file}: this proxy was started without ACCESS_LOG_DIR; name /dev/stdout or /dev/stderr`,
+    );
+  if (resolve(file) === file && file.startsWith(`${resolve(accessLogDir).replace(/\/$/, "")}${sep}`)) return file;
+  throw new Error(`access log ${file} is not within ${accessLogDir}, the ACCESS_LOG_DIR of this proxy`);
 }
 
 function outboundPolicy(

@@ -9,6 +9,11 @@ import { RE2JS, RE2JSSyntaxException } from "re2js";
 
 /** A longer pattern is refused. */
 export const MAX_REGEX_LENGTH = 1000;
+/**
+ * Instructions of the compiled pattern. A short text may become a long program: a few counted repetitions of each other
+ * cost minutes on a header that a stranger sends. Only those come near to this limit.
+ */
+export const MAX_REGEX_PROGRAM = 4096;
 
 export interface RegexFault {
   readonly reason: string;
@@ -26,8 +31,8 @@ export function checkRegex(pattern: string): RegexFault | undefined {
       position: MAX_REGEX_LENGTH,
     };
   }
-  const fault = compileFault(pattern);
-  if (fault === undefined) return undefined;
+  const fault = compiled(pattern);
+  if (fault instanceof RE2JS) return sizeFault(fault);
   const whole = fault.fragment === "" || fault.error.endsWith(")");
   return {
     reason: `${fault.error}${whole ? "" : `: ${fault.fragment}`}`,
@@ -36,15 +41,25 @@ export function checkRegex(pattern: string): RegexFault | undefined {
   };
 }
 
+/** What it costs to match is what the pattern has become times what is matched. */
+function sizeFault(regex: RE2JS): RegexFault | undefined {
+  const size = regex.programSize();
+  if (size <= MAX_REGEX_PROGRAM) return undefined;
+  return {
+    reason: `becomes a program of ${size} instructions, more than ${MAX_REGEX_PROGRAM}`,
+    remedy: "repeat less: each counted repetition such as {1,1000} is written out",
+    position: Math.max(0, regex.pattern().search(/\{\d/)),
+  };
+}
+
 interface CompileFault {
   readonly error: string;
   readonly fragment: string;
 }
 
-function compileFault(pattern: string): CompileFault | undefined {
+function compiled(pattern: string): RE2JS | CompileFault {
   try {
-    RE2JS.compile(pattern);
-    return undefined;
+    return RE2JS.compile(pattern);
   } catch (error) {
     if (error instanceof RE2JSSyntaxException) return { error: error.error, fragment: error.input ?? "" };
     return { error: "not a regular expression", fragment: "" };
@@ -59,8 +74,8 @@ function positionOf(pattern: string, { error, fragment }: CompileFault): number 
   const places: number[] = [];
   for (let at = pattern.indexOf(needle); at >= 0; at = pattern.indexOf(needle, at + 1)) places.push(at);
   const fails = (at: number): boolean => {
-    const fault = compileFault(pattern.slice(0, at + needle.length));
-    return fault?.error === error && (needle === ")" || fault.fragment === fragment);
+    const fault = compiled(pattern.slice(0, at + needle.length));
+    return !(fault instanceof RE2JS) && fault.error === error && (needle === ")" || fault.fragment === fragment);
   };
   let low = 0;
   let high = places.length - 1;

@@ -123,6 +123,7 @@ export class SmallMesh {
       NATS_USER: name,
       NATS_PASSWORD: this.nats.password(name),
       LATEEN_DATA_DIR: join(this.folder, `${name}-${instance}`),
+      ACCESS_LOG_DIR: this.folder,
       LOG_LEVEL: "error",
       MESH_NAMESPACE: user.namespace,
       MESH_SERVICE_ACCOUNT: user.serviceAccount,

@@ -44,7 +44,7 @@ for (const concurrency of ["1", "2"]) {
     };
     const status = async (authority: string): Promise<number> => (await caller.call(authority)).status;
     const startCaller = (): Promise<Sidecar> =>
-      mesh.startSidecar({ service: "caller", env: { CONCURRENCY: concurrency } });
+      mesh.startSidecar({ service: "caller", env: { CONCURRENCY: concurrency, ACCESS_LOG_DIR: mesh.folder } });
 
     before(async () => {
       mesh = await startSidecarMesh({ workloads: [workload("caller")] });
@@ -138,6 +138,12 @@ for (const concurrency of ["1", "2"]) {
         const { revision: inForce, reason } = await applied("istio-system");
         assert.equal(inForce, refused - 1);
         assert.match(reason, /ENOENT/);
+      }, WITHIN);
+      const outside = await say("istio-system", { mesh: { ...log, accessLogFile: "/etc/mesh-access.log" } });
+      await eventually(async () => {
+        const { revision: inForce, reason } = await applied("istio-system");
+        assert.equal(inForce, outside - 2);
+        assert.match(reason, /\/etc\/mesh-access.log is not within/);
       }, WITHIN);
       await isApplied("istio-system", await say("istio-system", {}));
       assert.deepEqual(await lines(), ["/logged 200"]);

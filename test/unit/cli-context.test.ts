@@ -44,6 +44,14 @@ test("a change keeps what it does not name, and passwords are never shown", asyn
     assert.ok(!(await lateen(line)).out.includes("secret"), line);
 });
 
+test("a login within an address is not shown either", async () => {
+  await lateen("context set a --nats-url nats://me:hidden@a:1");
+  for (const line of ["context show", "context show -o json", "context list", "context list -o json"]) {
+    const { out } = await lateen(line);
+    assert.ok(!out.includes("hidden") && out.includes("nats://a:1"), line);
+  }
+});
+
 test("a credentials file is read each time; what stands beside it wins", async () => {
   const credentials = join(home, "credentials.env");
   writeFileSync(credentials, "NATS_URL=nats://c:1\nNATS_USER=operator\nNATS_PASSWORD=old\n");

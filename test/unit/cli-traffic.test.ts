@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { edgesOf, identity, renderEdges } from "../../cli/live/edges-report.ts";
 import { milliseconds, statRows } from "../../cli/live/stat-report.ts";
-import { printable } from "../../cli/live/tap-lines.ts";
 import { TopTable } from "../../cli/live/top-table.ts";
 import { countedOnce, parseName, quantile, summaryOf, trafficBetween } from "../../cli/live/traffic.ts";
 import { palette } from "../../cli/render.ts";
+import { printable } from "../../cli/safe-text.ts";
 import type { ProxyStatus, TapRow, TrafficSeries, TrafficView } from "../../shared/wire/index.ts";
 
 const BOUNDS = [1, 10, 100];

@@ -133,6 +133,11 @@ describe("a DestinationRule", () => {
       ],
     ],
     [
+      "with the outlier detection of Istio 0.8",
+      { host: "a", trafficPolicy: { outlierDetection: { http: { consecutiveErrors: 1 } } } },
+      [["spec.trafficPolicy.outlierDetection.http", /http is not allowed here/]],
+    ],
+    [
       "with subsets of one name",
       { host: "a", subsets: [{ name: "v1" }, { name: "v1" }] },
       [["spec.subsets[1].name", /subsets\[0\]/]],
@@ -332,6 +337,11 @@ describe("a DestinationRule", () => {
       "that its selector selects all",
       rule({ tls: {} }, { workloadSelector: {} }),
       [["spec.workloadSelector", /every workload/]],
+    ],
+    [
+      "that servers are not verified",
+      rule({ tls: { mode: "SIMPLE", insecureSkipVerify: true } }),
+      [["spec.trafficPolicy.tls.insecureSkipVerify", /any certificate is accepted/]],
     ],
     [
       "about names without TLS",

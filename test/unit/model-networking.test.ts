@@ -313,6 +313,15 @@ describe("a MeshConfig", () => {
 
   refusals(MESH_CONFIG, [
     [
+      "with a log that is not where it seems to be",
+      { accessLogFile: "mesh.log" },
+      [
+        ["metadata.name", /one MeshConfig/],
+        ["metadata.namespace", /not of a namespace/],
+        ["spec.accessLogFile", /is no absolute path/],
+      ],
+    ],
+    [
       "of any other name and namespace",
       {},
       [

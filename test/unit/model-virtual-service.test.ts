@@ -394,6 +394,18 @@ describe("a VirtualService", () => {
 
   refusals(VIRTUAL_SERVICE, [
     [
+      "with names of Istio 1.0, for what took their place",
+      vs({
+        appendRequestHeaders: { a: "1" },
+        route: [{ destination: { host: "a", port: { number: 80, name: "http" } }, removeResponseHeaders: { b: "" } }],
+      }),
+      [
+        ["spec.http[0].appendRequestHeaders", /appendRequestHeaders is not allowed here/],
+        ["spec.http[0].route[0].destination.port.name", /name is not allowed here/],
+        ["spec.http[0].route[0].removeResponseHeaders", /removeResponseHeaders is not allowed here/],
+      ],
+    ],
+    [
       "that forbids upgrades",
       vs(route({ websocketUpgrade: false })),
       [["spec.http[0].websocketUpgrade", /not supported yet/]],

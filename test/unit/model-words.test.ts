@@ -107,6 +107,13 @@ describe("a regular expression", () => {
     });
   }
 
+  test("is no small text that becomes a large program", () => {
+    const fault = checkRegex("xa{1,1000}a{1,1000}a{1,1000}");
+    assert.match(fault?.reason ?? "", /^becomes a program of 6\d{3} instructions, more than 4096$/);
+    assert.equal(fault?.position, 2);
+    assert.equal(checkRegex("[a-z0-9-]{1,63}(\\.[a-z0-9-]{1,63}){0,15}"), undefined, "host names are not so large");
+  });
+
   test("is judged fast, however hard it tries", () => {
     const started = performance.now();
     checkRegex("(a*)*".repeat(199));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +19,12 @@ function record(path: string): RequestRecord {
 }
 
 describe("the access log", () => {
+  test("is no pipe that nobody reads: to open it would hold the proxy up for ever", () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    assert.throws(() => new AccessLog(pipe, formatLine("json"), new FakeClock()), /ENXIO/);
+  });
+
   test("is written once a second, or when 64 KiB wait, and the rest at its end", () => {
     const clock = new FakeClock();
     const file = join(folder, "buffered.log");

@@ -35,12 +35,35 @@ describe("settings that the mesh may change", () => {
   });
 
   test("what the mesh does not set stays as it was started", () => {
-    const settings = inForce({ accessLogFile: "/tmp/mesh.log" }, undefined, {
+    const settings = inForce({ accessLogFile: "/var/log/mesh/all.log" }, undefined, {
       ACCESS_LOG: "stderr",
+      ACCESS_LOG_DIR: "/var/log/mesh/",
       ACCESS_LOG_FORMAT: "text",
     });
-    assert.deepEqual(settings.accessLog, { file: "/tmp/mesh.log", encoding: "text", format: "" });
+    assert.deepEqual(settings.accessLog, { file: "/var/log/mesh/all.log", encoding: "text", format: "" });
     assert.deepEqual([settings.accessLogFrom, settings.tracingFrom], ["mesh", "start"]);
+  });
+
+  test("the mesh names no file outside of the folder that the proxy was started with", () => {
+    const within = (file: string, dir = "/var/log/mesh") =>
+      inForce({ accessLogFile: file }, undefined, { ACCESS_LOG: "/own/access.log", ACCESS_LOG_DIR: dir });
+    for (const file of [
+      "/etc/cron.d/job",
+      "/var/log/mesh",
+      "/var/log/mesh/",
+      "/var/log/mesh/../auth.log",
+      "/var/log/mesh/a//b",
+      "/var/log/meshes/a",
+      "mesh.log",
+      "constructor",
+    ]) {
+      assert.throws(() => within(file), /ACCESS_LOG_DIR of this proxy/, file);
+      assert.throws(() => within(file, ""), /started without ACCESS_LOG_DIR/, file);
+    }
+    for (const file of ["/dev/stdout", "/dev/stderr", "stdout", "/own/access.log", ""])
+      assert.equal(within(file, "").accessLog.file, file);
+    assert.equal(within("/var/log/mesh/a/b.log").accessLog.file, "/var/log/mesh/a/b.log");
+    assert.equal(within("/a.log", "/").accessLog.file, "/a.log");
   });
 
   test("a format is of text unless it is said to be of JSON", () => {

@@ -109,6 +109,7 @@ test("what is shown of settings has no secrets", () => {
     redacted({
       natsPassword: "s3cret",
       natsUrl: "nats://user:s3cret@bus:4222,nats://bus2:4222",
+      redisUrl: "redis://user:p@ss@bus",
       natsUser: "w",
       apiToken: "",
       nested: [{ keyPem: "s3cret" }],
@@ -118,6 +119,7 @@ test("what is shown of settings has no secrets", () => {
     {
       natsPassword: "[redacted]",
       natsUrl: "nats://[redacted]@bus:4222,nats://bus2:4222",
+      redisUrl: "redis://[redacted]@bus",
       natsUser: "w",
       apiToken: "",
       nested: [{ keyPem: "[redacted]" }],

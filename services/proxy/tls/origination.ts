@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from "node:tls";
 import { errorMessage } from "../../../shared/base/index.ts";
@@ -49,6 +49,8 @@ const SYSTEM_ROOTS = [
 const LOOK_AGAIN_MS = 10_000;
 /** Files whose contexts are kept: they are named by policies, which are few. */
 const MAX_CONTEXTS = 64;
+/** Of a file with roots; those of a system take about 250 KiB. */
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 interface KnownContext {
   readonly context: SecureContext;
@@ -103,9 +105,27 @@ function modifiedMs(file: string): number {
 
 function createContext(file: string | undefined): SecureContext {
   try {
-    return createSecureContext({ minVersion: "TLSv1.2", ...(file !== undefined && { ca: readFileSync(file) }) });
+    return createSecureContext({ minVersion: "TLSv1.2", ...(file !== undefined && { ca: readRoots(file) }) });
   } catch (error) {
     throw new Error(`the CA certificates cannot be used: ${errorMessage(error)}`);
+  }
+}
+
+/**
+ * The name of the file comes from configuration, and it is read between requests: a pipe or a device would hold all of
+ * them up, or never end. What it says instead of certificates is told to nobody.
+ */
+function readRoots(file: string): string {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new Error(`${file} is no regular file`);
+    if (stat.size > MAX_FILE_BYTES) throw new Error(`${file} is longer than ${MAX_FILE_BYTES} bytes`);
+    const text = readFileSync(fd, "utf8");
+    if (!text.includes("-----BEGIN ")) throw new Error(`${file} holds no certificate`);
+    return text;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -64,6 +64,11 @@ function checkCombinations(mode: string, skipsVerification: boolean, at: At): vo
   if ((mode === "SIMPLE" || mode === "MUTUAL") && skipsVerification) {
     for (const name of ["caCertificates", "subjectAltNames"])
       if (given(name)) at.errorOf(name, "has no effect with insecureSkipVerify", "keep one of them");
+    at.warnOf(
+      "insecureSkipVerify",
+      "any certificate is accepted: whoever stands between proxy and server can read and change everything",
+      "name the server's authorities in caCertificates, and leave this to tests",
+    );
   }
   if (mode === "DISABLE" || mode === "ISTIO_MUTUAL") {
     for (const name of ["caCertificates", "subjectAltNames", "sni"])

@@ -21,14 +21,26 @@ import { count, percentage, span } from "./networking.ts";
 
 const MAX_WEIGHT = 4_294_967_295;
 
+/** Names of Istio 1.0, with what took their place. */
+const OLDER_NAMES = {
+  appendRequestHeaders: "use headers.request.add",
+  removeRequestHeaders: "use headers.request.remove",
+  appendResponseHeaders: "use headers.response.add",
+  removeResponseHeaders: "use headers.response.remove",
+};
+
 const weighted: Schema<HttpDestinationSpec> = checked(
-  object({
-    destination: field(destination, "Where to.", { required: true }),
-    weight: field(count(), "Share of the requests, relative to the other weights.", {
-      default: "0; 100 of the only one",
-    }),
-    headers: field(headers({ host: false }), "Changes to headers, only for this destination."),
-  }),
+  object(
+    {
+      destination: field(destination, "Where to.", { required: true }),
+      weight: field(count(), "Share of the requests, relative to the other weights.", {
+        default: "0; 100 of the only one",
+      }),
+      headers: field(headers({ host: false }), "Changes to headers, only for this destination."),
+    },
+    [],
+    OLDER_NAMES,
+  ),
   (value): HttpDestinationSpec => ({
     destination: value.destination ?? NO_DESTINATION,
     weight: value.weight ?? 0,
@@ -50,36 +62,42 @@ const destinations = checked(list(weighted), (items, at) => {
   return items;
 });
 
-const fields = object({
-  name: field(string(), "Name of the route, shown in logs."),
-  match: field(httpMatches, "Which requests: those for which any entry holds.", { default: "all" }),
-  route: field(destinations, "Where they go, by weight."),
-  redirect: field(httpRedirect, "Answers with a redirect instead of forwarding."),
-  directResponse: field(httpDirectResponse, "Answers instead of forwarding."),
-  delegate: field(delegate, "Goes on with the routes of another VirtualService, which has no hosts."),
-  rewrite: field(httpRewrite, "Changes path or host before forwarding."),
-  timeout: field(span({ minMs: 0 }), "How long a request may take, retries included; 0s turns the limit off.", {
-    default: "15 s",
-  }),
-  retries: field(httpRetry, "When and how often failed requests are tried again.", {
-    default: "as MeshConfig says, else never",
-  }),
-  fault: field(httpFault, "Faults to inject at the caller's side."),
-  mirror: field(destination, "Also sends a copy of each request there, and ignores the answer."),
-  mirrors: field(httpMirrors, "Also sends copies of requests there, and ignores the answers."),
-  mirrorPercent: field(int32({ min: 0, max: 100 }), "Share of the requests that mirror gets.", {
-    deprecated: "use mirrorPercentage.value",
-  }),
-  mirrorPercentage: field(percentage(), "Share of the requests that mirror gets.", { default: "all" }),
-  corsPolicy: field(corsPolicy, "Cross-origin requests that browsers may make."),
-  headers: field(headers({ host: true }), "Changes to headers."),
-  appendHeaders: field(addedHeaders(), "Headers to add before forwarding.", { deprecated: "use headers.request.add" }),
-  websocketUpgrade: field(bool(), "Whether requests may be upgraded to WebSocket.", {
-    default: "they always may",
-    unsupported: { remedy: "remove the field: every request may be upgraded to WebSocket", harmless: [true] },
-    deprecated: "remove it: every request may be upgraded",
-  }),
-});
+const fields = object(
+  {
+    name: field(string(), "Name of the route, shown in logs."),
+    match: field(httpMatches, "Which requests: those for which any entry holds.", { default: "all" }),
+    route: field(destinations, "Where they go, by weight."),
+    redirect: field(httpRedirect, "Answers with a redirect instead of forwarding."),
+    directResponse: field(httpDirectResponse, "Answers instead of forwarding."),
+    delegate: field(delegate, "Goes on with the routes of another VirtualService, which has no hosts."),
+    rewrite: field(httpRewrite, "Changes path or host before forwarding."),
+    timeout: field(span({ minMs: 0 }), "How long a request may take, retries included; 0s turns the limit off.", {
+      default: "15 s",
+    }),
+    retries: field(httpRetry, "When and how often failed requests are tried again.", {
+      default: "as MeshConfig says, else never",
+    }),
+    fault: field(httpFault, "Faults to inject at the caller's side."),
+    mirror: field(destination, "Also sends a copy of each request there, and ignores the answer."),
+    mirrors: field(httpMirrors, "Also sends copies of requests there, and ignores the answers."),
+    mirrorPercent: field(int32({ min: 0, max: 100 }), "Share of the requests that mirror gets.", {
+      deprecated: "use mirrorPercentage.value",
+    }),
+    mirrorPercentage: field(percentage(), "Share of the requests that mirror gets.", { default: "all" }),
+    corsPolicy: field(corsPolicy, "Cross-origin requests that browsers may make."),
+    headers: field(headers({ host: true }), "Changes to headers."),
+    appendHeaders: field(addedHeaders(), "Headers to add before forwarding.", {
+      deprecated: "use headers.request.add",
+    }),
+    websocketUpgrade: field(bool(), "Whether requests may be upgraded to WebSocket.", {
+      default: "they always may",
+      unsupported: { remedy: "remove the field: every request may be upgraded to WebSocket", harmless: [true] },
+      deprecated: "remove it: every request may be upgraded",
+    }),
+  },
+  [],
+  OLDER_NAMES,
+);
 
 export const httpRoute: Schema<HttpRouteSpec> = checked(fields, (value, at): HttpRouteSpec => {
   checkConflicts(at);

@@ -84,7 +84,11 @@ const fields = object({
   ),
   ingressSelector: without(string(), "Gateway of the Ingress resources.", INGRESS, [""]),
   enableTracing: field(bool(), "Whether requests are traced.", { default: AS_STARTED }),
-  accessLogFile: field(string(), "File of the access log, such as /dev/stdout; empty: none.", { default: AS_STARTED }),
+  accessLogFile: field(
+    string(),
+    "File of the access log: /dev/stdout, /dev/stderr, or within the ACCESS_LOG_DIR of each proxy; empty: none.",
+    { default: AS_STARTED },
+  ),
   accessLogFormat: field(string(), "Format of a line, with Envoy's operators; empty: the usual one.", {
     default: AS_STARTED,
   }),
@@ -205,6 +209,7 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
   doc: `Mesh-wide defaults; there is one, ${NAME} in ${ROOT_NAMESPACE}.`,
   schema: checked(fields, (value, at): MeshConfigSpec => {
     checkName(at);
+    checkLogFile(value.accessLogFile ?? "", at);
     checkLogFormat(value.accessLogFormat ?? "", value.accessLogEncoding ?? "TEXT", at);
     return {
       outboundTrafficPolicy: value.outboundTrafficPolicy,
@@ -222,6 +227,15 @@ export const MESH_CONFIG = defineKind<MeshConfigSpec>({
     };
   }),
 });
+
+/** Each proxy says for itself where files may be. */
+function checkLogFile(file: string, at: At): void {
+  if (["", "stdout", "stderr", "/dev/stdout", "/dev/stderr"].includes(file)) return;
+  const remedy = "name /dev/stdout, or a file within that folder";
+  if (file.startsWith("/"))
+    at.warnOf("accessLogFile", "proxies refuse what is not within their ACCESS_LOG_DIR", remedy);
+  else at.errorOf("accessLogFile", `${JSON.stringify(file)} is no absolute path`, remedy);
+}
 
 function checkLogFormat(format: string, encoding: "TEXT" | "JSON", at: At): void {
   if (format === "") return;

@@ -30,7 +30,9 @@ export function uint32(): Schema<number> {
 /** `{number: 80}`. */
 export function portSelector(): Schema<number> {
   return checked(
-    object({ number: field(port(), "The port's number.", { required: true }) }),
+    object({ number: field(port(), "The port's number.", { required: true }) }, [], {
+      name: "give number: a port is chosen by its number",
+    }),
     ({ number }) => number ?? undefined,
   );
 }
