@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { errorMessage, UnavailableError } from "../shared/base/index.ts";
+import { DeniedError, errorMessage, UnavailableError } from "../shared/base/index.ts";
 import { type Bus, connectBus } from "../shared/bus/index.ts";
 import { createLogger } from "../shared/obs/index.ts";
 import { Subjects } from "../shared/wire/index.ts";
@@ -93,6 +93,11 @@ async function connect(address: MeshAddress, connectTimeoutMs: number): Promise<
     });
   } catch (error) {
     const why = error instanceof Error && error.cause !== undefined ? errorMessage(error.cause) : errorMessage(error);
+    if (/authorization violation|authentication/i.test(why)) {
+      const who =
+        address.user === undefined ? "somebody without a user name" : `user ${address.user} with this password`;
+      throw new DeniedError(`${withoutLogin(address.natsUrl)} does not let in ${who}`, { cause: error });
+    }
     throw new UnavailableError(`cannot connect to ${withoutLogin(address.natsUrl)}: ${why}`, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { settingsFromFile } from "../client/index.ts";
 import { errorMessage } from "../shared/base/index.ts";
 import { type CliIo, UsageError } from "./io.ts";
+import { whatThereIs } from "./not-found.ts";
 
 /**
  * The meshes that a person works with: ~/.config/lateen/contexts.json, readable by its owner only, replaced as a whole so
@@ -65,9 +66,7 @@ export function contextNamed(io: CliIo, name: string): StoredContext {
     throw new UsageError(
       `context ${JSON.stringify(name)} is asked for, but there is no ${file}; make one with lateen context set`,
     );
-  throw new UsageError(
-    `no context ${JSON.stringify(name)} in ${file}; it has: ${Object.keys(contexts).join(", ") || "none"}`,
-  );
+  throw new UsageError(`no context ${JSON.stringify(name)} in ${file}; ${whatThereIs(name, Object.keys(contexts))}`);
 }
 
 /** Throws UsageError. */

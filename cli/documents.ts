@@ -186,7 +186,7 @@ export function resolveKind(spelling: string | undefined): KindDefinition {
   if (known === undefined) {
     const meant = registry.suggest(spelling);
     const hint = meant === undefined ? "" : `; did you mean ${meant.toLowerCase()}?`;
-    throw new UsageError(`configuration type ${spelling} not found${hint}, the types are ${types}`);
+    throw new UsageError(`configuration type ${spelling} not found${hint}; the types are ${types}`);
   }
   if (bare !== spelling.toLowerCase())
     throw new UsageError(`"${spelling}" not recognized. Please use non-hyphenated resource name "${bare}"`);

@@ -68,4 +68,6 @@ function report(error: unknown, io: CliIo, failureCode: number): number {
 const REMEDIES: Partial<Record<MeshError["code"], string>> = {
   ERR_MESH_UNAVAILABLE:
     "Is the mesh running, and is this the right one? See --nats-url, NATS_URL and `lateen context`.",
+  ERR_MESH_DENIED:
+    "These credentials have no right to that. Are they an operator's, and is the mesh's prefix the right one? See --nats-user, --mesh-prefix and `lateen context`.",
 };

@@ -1,11 +1,11 @@
 import { InvalidArgumentError, Option } from "commander";
-import { NotFoundError } from "../../shared/base/index.ts";
-import type { MixerCheckAnswer } from "../../shared/wire/index.ts";
+import type { ListedService, MixerCheckAnswer } from "../../shared/wire/index.ts";
 import type { CommandDefinition, SubcommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import { EXIT, UsageError } from "../io.ts";
 import { mixerCheck, renderRules } from "../live/mixer-client.ts";
 import { type Party, partiesNamed, partyName, requestAttributes } from "../live/request-attributes.ts";
+import { notFound } from "../not-found.ts";
 import { collect, withConnectionOptions, withOutputOption } from "../options.ts";
 import { listRegistry } from "../registry-client.ts";
 import { type Palette, palette } from "../render.ts";
@@ -56,8 +56,8 @@ const CHECK: SubcommandDefinition = {
         run(() =>
           withBus(flags, io, async (bus) => {
             const services = await listRegistry(bus);
-            const sources = from === OUTSIDE ? [undefined] : foundOrThrow(from, partiesNamed(services, from));
-            const destinations = foundOrThrow(to, partiesNamed(services, to));
+            const sources = from === OUTSIDE ? [undefined] : partiesOrThrow(services, from);
+            const destinations = partiesOrThrow(services, to);
             const { port } = flags;
             const request = {
               method: method?.toUpperCase() ?? "GET",
@@ -85,7 +85,7 @@ export const AUTHZ: CommandDefinition = {
   name: "authz",
   group: "Mesh",
   summary: "find out who may call whom",
-  examples: [],
+  examples: [{ what: "May every version of reviews call ratings", line: "lateen authz check reviews ratings" }],
   subcommands: [CHECK],
 };
 
@@ -125,11 +125,13 @@ function sourceName(source: Party | undefined): string {
   return source === undefined ? OUTSIDE : partyName(source);
 }
 
-function foundOrThrow(word: string, parties: readonly Party[]): readonly Party[] {
+function partiesOrThrow(services: readonly ListedService[], word: string): readonly Party[] {
+  const parties = partiesNamed(services, word);
   if (parties.length > 0) return parties;
-  throw new NotFoundError(
-    `no service, workload or instance ${word} is registered; lateen proxy-status shows those that are`,
+  const names = services.flatMap(({ name, namespace, instances }) =>
+    [name, ...instances.map(({ workload }) => workload)].map((each) => `${each}.${namespace}`),
   );
+  throw notFound("registered service, workload or instance", word, names);
 }
 
 function headersOf(lines: readonly string[]): Record<string, string> {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { parse } from "yaml";
 import { errorMessage } from "../../shared/base/index.ts";
@@ -6,6 +7,7 @@ import { Subjects, type WorkloadUser } from "../../shared/wire/index.ts";
 import { type BusConfigOptions, writeBusConfig } from "../bus-config.ts";
 import type { CommandDefinition } from "../command.ts";
 import { EXIT, UsageError } from "../io.ts";
+import { withOutputOption } from "../options.ts";
 
 interface BusConfigFlags {
   readonly out: string;
@@ -16,6 +18,7 @@ interface BusConfigFlags {
   readonly listen: string;
   readonly storeDir: string;
   readonly http?: string;
+  readonly output: "short" | "json";
   readonly owner?: BusConfigOptions["owner"];
 }
 
@@ -54,27 +57,32 @@ export const BUS_CONFIG: CommandDefinition = {
       .option("--listen <host:port>", "where the server listens", "0.0.0.0:4222")
       .option("--store-dir <dir>", "where the server keeps its streams", "/data/jetstream")
       .option("--http <host:port>", "the server's monitoring endpoints, none by default; keep them on loopback")
-      .option("--owner <uid:gid>", "who may read the credentials, when run by root", parseOwner)
-      .action((flags: BusConfigFlags) =>
-        run(async () => {
-          const workloads = [
-            ...(flags.workloads === undefined ? [] : readWorkloads(flags.workloads)),
-            ...flags.workload,
-          ];
-          const users = writeBusConfig({
-            outDir: flags.out,
-            subjects: new Subjects(flags.meshPrefix),
-            workloads,
-            natsUrl: flags.natsUrl,
-            listen: flags.listen,
-            storeDir: flags.storeDir,
-            ...(flags.http === undefined ? {} : { http: flags.http }),
-            ...(flags.owner === undefined ? {} : { owner: flags.owner }),
-          });
-          io.out(`Wrote nats.conf and the credentials of ${users.length} users below ${flags.out}`);
-          return EXIT.ok;
-        }),
-      );
+      .option("--owner <uid:gid>", "who may read the credentials, when run by root", parseOwner);
+    withOutputOption(command, ["short", "json"]).action((flags: BusConfigFlags) =>
+      run(async () => {
+        const workloads = [...(flags.workloads === undefined ? [] : readWorkloads(flags.workloads)), ...flags.workload];
+        const users = writeBusConfig({
+          outDir: flags.out,
+          subjects: new Subjects(flags.meshPrefix),
+          workloads,
+          natsUrl: flags.natsUrl,
+          listen: flags.listen,
+          storeDir: flags.storeDir,
+          ...(flags.http === undefined ? {} : { http: flags.http }),
+          ...(flags.owner === undefined ? {} : { owner: flags.owner }),
+        });
+        const written = {
+          configuration: join(flags.out, "nats/nats.conf"),
+          credentials: users.map((user) => ({ user, file: join(flags.out, user, "credentials.env") })),
+        };
+        io.out(
+          flags.output === "json"
+            ? JSON.stringify(written, undefined, 2)
+            : `Wrote nats.conf and the credentials of ${users.length} users below ${flags.out}`,
+        );
+        return EXIT.ok;
+      }),
+    );
   },
 };
 

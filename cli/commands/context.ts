@@ -13,7 +13,11 @@ import { withOutputOption } from "../options.ts";
 import { renderTable } from "../render.ts";
 import { withoutLogin } from "../safe-text.ts";
 
-interface SetFlags {
+interface OutputFlags {
+  readonly output: "short" | "json";
+}
+
+interface SetFlags extends OutputFlags {
   readonly natsUrl?: string;
   readonly natsUser?: string;
   readonly natsPassword?: string;
@@ -23,15 +27,16 @@ interface SetFlags {
   readonly use?: boolean;
 }
 
-interface OutputFlags {
-  readonly output: "short" | "json";
-}
-
 /** What may be shown of a context: everything but its password. */
 function shown(context: StoredContext): object {
   const { password, natsUrl, ...rest } = context;
   const address = natsUrl === undefined ? {} : { natsUrl: withoutLogin(natsUrl) };
   return { ...address, ...rest, ...(password !== undefined && { password: "(set)" }) };
+}
+
+/** As a list has it. */
+function contextJson(name: string, context: StoredContext, current: boolean): string {
+  return JSON.stringify({ name, current, ...shown(context) }, undefined, 2);
 }
 
 const LIST: SubcommandDefinition = {
@@ -71,11 +76,11 @@ const USE: SubcommandDefinition = {
   examples: [{ what: "From now on, the mesh called staging", line: "lateen context use staging" }],
   completes: ["contexts", []],
   define(command, { io, run }) {
-    command.argument("<name>").action((name: string) =>
+    withOutputOption(command.argument("<name>"), ["short", "json"]).action((name: string, flags: OutputFlags) =>
       run(async () => {
-        contextNamed(io, name);
+        const context = contextNamed(io, name);
         writeContexts(io, { ...readContexts(io), current: name });
-        io.out(`Switched to context ${name}`);
+        io.out(flags.output === "json" ? contextJson(name, context, true) : `Switched to context ${name}`);
         return EXIT.ok;
       }),
     );
@@ -107,24 +112,27 @@ const SET: SubcommandDefinition = {
       .option("--password-stdin", "read the password from standard input")
       .option("--mesh-prefix <prefix>", "first token of every subject")
       .option("--credentials <file>", "file of NAME=value lines, or JSON; read each time the context is used")
-      .option("--use", "make it the current one")
-      .action((name: string, flags: SetFlags) =>
-        run(async () => {
-          checkContextName(name);
-          const { current, contexts } = readContexts(io);
-          const before = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
-          const context: StoredContext = { ...before, ...(await contextOf(flags, io)) };
-          completed(context);
-          if (context.natsUrl === undefined && context.credentials === undefined)
-            throw new UsageError("give --nats-url or --credentials: a context says where its mesh is");
-          const next = flags.use === true || current === undefined ? name : current;
-          writeContexts(io, { current: next, contexts: { ...contexts, [name]: context } });
-          io.out(
-            `${before === undefined ? "Created" : "Changed"} context ${name}${next === name ? ", the current one" : ""}`,
-          );
-          return EXIT.ok;
-        }),
-      );
+      .option("--use", "make it the current one");
+    withOutputOption(command, ["short", "json"]).action((name: string, flags: SetFlags) =>
+      run(async () => {
+        checkContextName(name);
+        const { current, contexts } = readContexts(io);
+        const before = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
+        const context: StoredContext = { ...before, ...(await contextOf(flags, io)) };
+        completed(context);
+        if (context.natsUrl === undefined && context.credentials === undefined)
+          throw new UsageError("give --nats-url or --credentials: a context says where its mesh is");
+        const next = flags.use === true || current === undefined ? name : current;
+        writeContexts(io, { current: next, contexts: { ...contexts, [name]: context } });
+        const did = before === undefined ? "Created" : "Changed";
+        io.out(
+          flags.output === "json"
+            ? contextJson(name, context, next === name)
+            : `${did} context ${name}${next === name ? ", the current one" : ""}`,
+        );
+        return EXIT.ok;
+      }),
+    );
   },
 };
 
@@ -135,17 +143,19 @@ const DELETE: SubcommandDefinition = {
   examples: [{ what: "Forget two", line: "lateen context delete old older" }],
   completes: ["contexts"],
   define(command, { io, run }) {
-    command.argument("<names...>").action((names: readonly string[]) =>
-      run(async () => {
-        for (const name of names) contextNamed(io, name);
-        const { current, contexts } = readContexts(io);
-        const left = Object.entries(contexts).filter(([name]) => !names.includes(name));
-        const next = current !== undefined && names.includes(current) ? undefined : current;
-        writeContexts(io, { current: next, contexts: Object.fromEntries(left) });
-        for (const name of names) io.out(`Deleted context ${name}`);
-        if (next !== current) io.err("No context is current now; see lateen context use");
-        return EXIT.ok;
-      }),
+    withOutputOption(command.argument("<names...>"), ["short", "json"]).action(
+      (names: readonly string[], flags: OutputFlags) =>
+        run(async () => {
+          for (const name of names) contextNamed(io, name);
+          const { current, contexts } = readContexts(io);
+          const left = Object.entries(contexts).filter(([name]) => !names.includes(name));
+          const next = current !== undefined && names.includes(current) ? undefined : current;
+          writeContexts(io, { current: next, contexts: Object.fromEntries(left) });
+          if (flags.output === "json") io.out(JSON.stringify({ deleted: names, current: next ?? null }, undefined, 2));
+          else for (const name of names) io.out(`Deleted context ${name}`);
+          if (next !== current) io.err("No context is current now; see lateen context use");
+          return EXIT.ok;
+        }),
     );
   },
 };

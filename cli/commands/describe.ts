@@ -1,5 +1,4 @@
 import { analyze } from "../../shared/analysis/index.ts";
-import { NotFoundError } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
 import type { ListedService } from "../../shared/wire/index.ts";
 import { readLiveWorld } from "../analysis/live-world.ts";
@@ -10,6 +9,7 @@ import { type DescribedMesh, describeService, servicesNamed } from "../live/desc
 import { renderProxy, renderService } from "../live/description-report.ts";
 import { gatherProxies, proxiesNamed, proxyName } from "../live/proxies.ts";
 import { proxyStateJson, proxyStates } from "../live/proxy-state.ts";
+import { notFound } from "../not-found.ts";
 import { withConnectionOptions, withOutputOption } from "../options.ts";
 import { withProgress } from "../progress.ts";
 import { listRegistry } from "../registry-client.ts";
@@ -18,8 +18,6 @@ import { palette } from "../render.ts";
 interface Flags extends ConnectionFlags {
   readonly output: string;
 }
-
-const MAX_NAMED = 8;
 
 const SERVICE: SubcommandDefinition = {
   name: "service",
@@ -101,7 +99,10 @@ export const DESCRIBE: CommandDefinition = {
   name: "describe",
   group: "Mesh",
   summary: "say in prose what there is to know of a service or a workload",
-  examples: [],
+  examples: [
+    { what: "A service and what applies to it", line: "lateen describe service reviews" },
+    { what: "A workload, its proxy and its service", line: "lateen describe workload reviews-v1" },
+  ],
   subcommands: [SERVICE, WORKLOAD],
 };
 
@@ -119,9 +120,4 @@ async function readMesh(
     const pending = world.live?.pending ?? [];
     return { services, mesh: { resources: world.resources, messages, pending, proxies: proxyStates(statuses) } };
   });
-}
-
-function notFound(what: string, word: string, names: readonly string[]): NotFoundError {
-  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : "";
-  return new NotFoundError(`no ${what} ${word}; there are ${names.slice(0, MAX_NAMED).join(", ") || "none"}${more}`);
 }

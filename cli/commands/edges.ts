@@ -5,7 +5,7 @@ import { type ConnectionFlags, withBus } from "../connection.ts";
 import { EXIT } from "../io.ts";
 import { edgesOf, renderEdges } from "../live/edges-report.ts";
 import { gatherTraffic } from "../live/gather-traffic.ts";
-import { gatherProxies } from "../live/proxies.ts";
+import { gatherProxies, proxiesNamed } from "../live/proxies.ts";
 import { allTraffic, isNamed, parseName, trafficBetween } from "../live/traffic.ts";
 import { parseDurationMs, withConnectionOptions, withOutputOption } from "../options.ts";
 import { withProgress } from "../progress.ts";
@@ -60,6 +60,7 @@ export const EDGES: CommandDefinition = {
                 ),
               ),
             );
+            if (name !== undefined && edges.length === 0) proxiesNamed(statuses, name);
             io.out(
               flags.output === "json"
                 ? JSON.stringify({ edges }, undefined, 2)

@@ -54,6 +54,7 @@ export const GET: CommandDefinition = {
           if (failures.length === 0 || resources.length > 0) {
             const text = renderResources(only ?? resources, flags.output, Date.now());
             if (text !== "") io.out(text);
+            else if (flags.output !== "name") io.err(`No resources found${whereOf(selection, flags)}.`);
           }
           for (const failure of failures) io.err(failure);
           return failures.length === 0 ? EXIT.ok : EXIT.failed;
@@ -62,6 +63,12 @@ export const GET: CommandDefinition = {
     );
   },
 };
+
+function whereOf({ kinds }: Selection, flags: SelectionFlags): string {
+  if (flags.allNamespaces === true) return "";
+  const [only, ...others] = new Set(kinds.map(({ namespaceDefault }) => flags.namespace ?? namespaceDefault));
+  return only === undefined || others.length > 0 ? "" : ` in namespace ${only}`;
+}
 
 async function read(
   client: ConfigClient,

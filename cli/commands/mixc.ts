@@ -128,7 +128,12 @@ export const MIXC: CommandDefinition = {
   summary: "ask a Mixer directly, with attributes of one's own",
   about:
     "Asks a Mixer directly, with attributes of one's own, as Istio's mixc does. `lateen mixer check` and `lateen mixer report` are the same.",
-  examples: [],
+  examples: [
+    {
+      what: "Would a request pass",
+      line: "lateen mixc check -s destination.service=ratings.default.svc.cluster.local",
+    },
+  ],
   subcommands: [CHECK, REPORT],
 };
 

@@ -141,7 +141,10 @@ export const PROXY_CONFIG: CommandDefinition = {
   about:
     "Shows what one proxy runs on, as it tells itself over the bus. The proxy is an instance, with or without .namespace, or a service or workload that " +
     "has only one.",
-  examples: [],
+  examples: [
+    { what: "Where the requests of a proxy go", line: "lateen proxy-config routes reviews-1.default" },
+    { what: "Whom it may send to, and how they are", line: "lateen pc endpoints reviews-1 --service ratings" },
+  ],
   subcommands: [
     ...SECTIONS.map((section) => sectionCommand(section as Section<unknown>)),
     logCommand(),

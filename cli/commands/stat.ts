@@ -4,7 +4,7 @@ import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import { EXIT } from "../io.ts";
 import { gatherTraffic } from "../live/gather-traffic.ts";
-import { gatherProxies } from "../live/proxies.ts";
+import { gatherProxies, proxiesNamed } from "../live/proxies.ts";
 import { renderStat, statRows } from "../live/stat-report.ts";
 import { parseName, trafficBetween } from "../live/traffic.ts";
 import { parseDurationMs, withConnectionOptions, withOutputOption } from "../options.ts";
@@ -65,6 +65,10 @@ export const STAT: CommandDefinition = {
               bounds: view?.bounds ?? [],
               seconds,
             });
+            // A host outside of the mesh has no proxy, and is known by its requests only.
+            if (name !== undefined && rows.length === 0) proxiesNamed(statuses, name);
+            if (rows.length > 0 && rows.every(({ rps }) => rps === 0))
+              io.err(`No requests in ${seconds.toFixed(0)} s; --window counts longer`);
             const leftOut = [...after.values()].reduce((sum, each) => sum + each.leftOut, 0);
             if (leftOut > 0)
               io.err(`${leftOut} requests of rare kinds are left out: a proxy has too many kinds of them`);

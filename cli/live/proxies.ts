@@ -1,7 +1,8 @@
-import { InvalidArgumentError, MeshError, NotFoundError } from "../../shared/base/index.ts";
+import { InvalidArgumentError, MeshError } from "../../shared/base/index.ts";
 import type { Bus } from "../../shared/bus/index.ts";
 import { ProxyStatus, SyncRequest } from "../../shared/wire/index.ts";
 import { UsageError } from "../io.ts";
+import { notFound } from "../not-found.ts";
 
 /* Proxies as a command finds them: by asking all of them, for who does not answer cannot be asked anything else either. */
 
@@ -36,7 +37,11 @@ export function proxiesNamed(statuses: readonly ProxyStatus[], word: string): re
     const found = statuses.filter((status) => spelling(status).includes(word));
     if (found.length > 0) return found;
   }
-  throw new NotFoundError(`no proxy, service or workload ${word}; proxies are ${named(statuses) || "none"}`);
+  const names = statuses.flatMap(({ service, workload, namespace }) => [
+    `${service}.${namespace}`,
+    `${workload}.${namespace}`,
+  ]);
+  throw notFound("proxy, service or workload", word, [...statuses.map(proxyName), ...names]);
 }
 
 /** The one proxy that a word means. Throws UsageError when it means several. */

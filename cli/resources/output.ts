@@ -21,7 +21,7 @@ export function renderResources(
     case "name":
       return sorted(all).map(shortName).join("\n");
     default:
-      return all.length === 0 ? "No resources found." : renderTables(sorted(all), format === "wide", nowMs);
+      return all.length === 0 ? "" : renderTables(sorted(all), format === "wide", nowMs);
   }
 }
 

@@ -72,7 +72,7 @@ describe("who may call whom, asked from the command line", () => {
     assert.equal((await live.lateen(["authz", "check", "outside", "reviews", "GET", "/admin"])).code, 0);
     const { code, err } = await live.lateen(["authz", "check", "caller", "details"]);
     assert.equal(code, 4);
-    assert.match(err, /no service, workload or instance details is registered/);
+    assert.match(err, /no registered service, workload or instance details; there are /);
   });
 
   test("mixer check takes attributes as mixc does, and charges what it is told to", async () => {

@@ -113,6 +113,6 @@ describe("what a proxy runs on, seen by the command line", () => {
   test("a word that means no proxy is refused with those that there are", async () => {
     const { code, err } = await live.lateen(["pc", "routes", "details"]);
     assert.equal(code, 1);
-    assert.match(err, /proxies are caller-1\.default, reviews-1\.default/);
+    assert.match(err, /there are caller-1\.default, reviews-1\.default/);
   });
 });

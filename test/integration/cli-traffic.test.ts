@@ -50,7 +50,7 @@ for (const [sort, env] of [
     test("tap says what does not exist", async () => {
       const { code, err } = await live.lateen(["tap", "details"]);
       assert.equal(code, 1);
-      assert.match(err, /no proxy, service or workload details; proxies are caller-1\.default, reviews-1\.default/);
+      assert.match(err, /no proxy, service or workload details; there are caller-1\.default, reviews-1\.default/);
     });
 
     test("top sums up who calls whom with what", async () => {

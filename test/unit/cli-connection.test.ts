@@ -60,7 +60,7 @@ test("contexts have names, and an unknown one is refused with those that exist",
   assert.equal(resolveAddress({ context: "b" }, io({ HOME: home })).natsUrl, "nats://b:1");
   assert.throws(
     () => resolveAddress({}, io({ HOME: home, LATEEN_CONTEXT: "c" })),
-    /no context "c" in .*; it has: a, b/,
+    /no context "c" in .*; did you mean a\? there are a, b/,
   );
   assert.throws(() => resolveAddress({ context: "c" }, io()), /there is no .*contexts\.json/);
 });

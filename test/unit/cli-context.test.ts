@@ -107,3 +107,20 @@ test("a broken file is named and not overwritten", async () => {
   assert.deepEqual([code, /cannot read .*contexts\.json/.test(err)], [2, true]);
   assert.equal(readFileSync(file, "utf8"), "{ broken");
 });
+
+test("what changes contexts says so in JSON too, without a password", async () => {
+  const json = async (line: string): Promise<unknown> => JSON.parse((await lateen(line)).out);
+  assert.deepEqual(await json("context set a --nats-url nats://u:secret@a:1 --nats-password secret -o json"), {
+    name: "a",
+    current: true,
+    natsUrl: "nats://a:1",
+    password: "(set)",
+  });
+  assert.deepEqual(await json("context set b --nats-url nats://b:1 -o json"), {
+    name: "b",
+    current: false,
+    natsUrl: "nats://b:1",
+  });
+  assert.deepEqual(await json("context use b -o json"), { name: "b", current: true, natsUrl: "nats://b:1" });
+  assert.deepEqual(await json("context delete b -o json"), { deleted: ["b"], current: null });
+});

@@ -106,6 +106,6 @@ test("a proxy is named by instance, or by its service or workload when that is o
   assert.throws(() => proxyNamed(all, "reviews"), /means several proxies: reviews-1\.default, reviews-2\.default/);
   assert.throws(() => proxyNamed(all, "details"), {
     code: "ERR_MESH_NOT_FOUND",
-    message: /proxies are reviews-1\.default/,
+    message: /there are reviews-1\.default/,
   });
 });

@@ -83,7 +83,7 @@ test("each kind has its own columns, several kinds a table each", () => {
     ["virtualservice/v", "g", "a,b", "default", "3"],
   ]);
   assert.ok(lines([RULE], "wide")[1]?.includes("RouteRule.v1alpha2.config.istio.io"));
-  assert.equal(renderResources([], "short", NOW), "No resources found.");
+  assert.equal(renderResources([], "short", NOW), "");
   assert.equal(renderResources([VIRTUAL, RULE], "name", NOW), "routerule/r\nvirtualservice/v");
 });
 

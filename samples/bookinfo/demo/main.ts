@@ -74,7 +74,7 @@ try {
     );
     await end(failed === 0 ? 0 : 1);
   } else {
-    printTable(demo, seconds);
+    printTable(demo, seconds, options.dir === undefined ? undefined : resolve(options.dir));
   }
 } catch (error) {
   if (!ending) {

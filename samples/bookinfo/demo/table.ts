@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Demo } from "./demo.ts";
 import { WORKLOADS } from "./topology.ts";
 
@@ -6,8 +7,8 @@ export const DEMO_HELP = `usage: npm run demo [-- options]
   --step <n>   with --check: only this step (may be repeated)
   --dir <path> where state, logs and data go (default: .demo)`;
 
-/** What is where, and what to try. */
-export function printTable(demo: Demo, seconds: string): void {
+/** What is where, and what to try. `dir`: where it runs, if that is not where `lateen` looks for it by itself. */
+export function printTable(demo: Demo, seconds: string, dir?: string): void {
   const { gatewayUrl, natsUrl, redisUrl, sidecarPorts } = demo.topology;
   const rows = [
     ["product page", `${gatewayUrl}/productpage`],
@@ -21,7 +22,7 @@ export function printTable(demo: Demo, seconds: string): void {
   for (const [title = "", where = ""] of rows) console.log(`  ${title.padEnd(width)}  ${where}`);
   console.log(`
 Try, in another terminal:
-  curl -s ${gatewayUrl}/api/v1/products/0/reviews
+${dir === undefined ? "" : `  export LATEEN_CONTEXT_FILE=${join(dir, "context.json")}\n`}  curl -s ${gatewayUrl}/api/v1/products/0/reviews
   npx lateen apply --wait -f samples/bookinfo/rules/route-rule-all-v1.yaml
   npx lateen get routerule reviews-default -o yaml
   npx lateen proxy-status
