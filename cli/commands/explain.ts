@@ -2,7 +2,7 @@ import type { Bus } from "../../shared/bus/index.ts";
 import type { MixerCheckAnswer } from "../../shared/wire/index.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { readDocumentFiles } from "../documents.ts";
+import { type FileFlags, readDocumentFiles } from "../documents.ts";
 import { type ExplainContext, explainRequest } from "../explain/explain.ts";
 import { FileSource } from "../explain/file-source.ts";
 import { completeCaller } from "../explain/live-caller.ts";
@@ -13,8 +13,7 @@ import { type CliIo, EXIT } from "../io.ts";
 import { collect, withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
 import { palette } from "../render.ts";
 
-interface ExplainFlags extends ConnectionFlags, RequestFlags {
-  readonly filename: readonly string[];
+interface ExplainFlags extends ConnectionFlags, RequestFlags, FileFlags {
   readonly output: "text" | "json";
 }
 
@@ -52,7 +51,7 @@ export const EXPLAIN: CommandDefinition = {
         run(async () => {
           const request = parseRequest(method, url, flags);
           if (flags.filename.length === 0) return withBus(flags, io, (bus) => live(request, bus, flags, io));
-          const files = await readDocumentFiles(flags.filename, io);
+          const files = await readDocumentFiles(flags, io);
           return tell(request, { source: new FileSource(files, request) }, flags, io);
         }),
     );
