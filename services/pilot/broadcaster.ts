@@ -299,7 +299,7 @@ export class Broadcaster {
   #touched(revision: number, affected: Affected): TouchedKeyInput[] {
     const touched: TouchedKeyInput[] = [];
     for (const [table, keys] of keysOf(affected)) {
-      for (const key of keys) {
+      for (const key of new Set(keys)) {
         const isWritten = table === "service" ? this.#served.has(key) : this.#written.has(`${table} ${key}`);
         // A value that the resource did not change keeps the revision that it had.
         if (isWritten && this.#options.compiler.revisionOf(table, key) >= revision)

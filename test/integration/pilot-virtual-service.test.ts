@@ -162,10 +162,10 @@ test("a VirtualService for several services is written into each, and the leader
 
 test("within one submission what it names may stand after it", async () => {
   const route = virtualService("late", "early.example").replace("name: shop", "name: early");
-  const subset = destinationRule("reviews", "late").replace("name: reviews", "name: late").replace(": late}", ": v1}");
+  const subset = destinationRule("reviews", "late").replace(": late}", ": v1}").replace("name: reviews", "name: late");
   const results = await apply(route + subset);
   assert.deepEqual(
-    results.map(({ kind, outcome }) => [kind, outcome]),
+    results.map(({ kind, outcome, warnings }) => [kind, outcome, ...warnings.map(({ reason }) => reason)]),
     [
       ["VirtualService", "created"],
       ["DestinationRule", "created"],

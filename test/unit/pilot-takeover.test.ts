@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { GatewayConfig, HostsConfig } from "../../shared/wire/index.ts";
 import { CompiledMesh } from "../harness/compiled-mesh.ts";
+import { RegistryMesh } from "../harness/registry-mesh.ts";
 
 const V1 = { version: "v1" };
 const EDGE = "edge.ingress";
@@ -203,5 +204,27 @@ spec: {destination: {name: reviews}, route: [{destination: {service: api.example
     assert.ok(mesh.delete("serviceentry/a/api").services.includes("default.reviews"));
     assert.equal(target(), "b");
     assert.deepEqual(mesh.successor(["reviews"]).bytes("reviews"), mesh.bytes("reviews"));
+  });
+});
+
+describe("instances of one name that a selector chooses from several services", () => {
+  test("are the same for every replica, in whatever order they registered", () => {
+    const endpoints = (...services: string[]) => {
+      const mesh = new RegistryMesh();
+      for (const service of services) mesh.hear(service, { instance: "vm-1", labels: { app: "legacy" } });
+      mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: legacy}
+spec:
+  hosts: [legacy.example.com]
+  ports: [{number: 80, name: http, protocol: HTTP, targetPort: 9080}]
+  resolution: STATIC
+  workloadSelector: {labels: {app: legacy}}
+`);
+      return mesh.compiler.endpoints("default.legacy=2Eexample=2Ecom").map(({ service }) => service);
+    };
+    assert.deepEqual(endpoints("one", "two"), ["one"]);
+    assert.deepEqual(endpoints("two", "one"), ["one"]);
   });
 });

@@ -37,11 +37,15 @@ export function affected(parts: Partial<Affected>): Affected {
   return { ...NOTHING, ...parts };
 }
 
-/** All that any of them affects, each key once; the first reason to wait stands. */
+/** All that any of them affects, each key once where several do; the first reason to wait stands. */
 export function merged(...all: readonly Affected[]): Affected {
   const [only] = all;
   if (all.length === 1 && only !== undefined) return only;
-  const union = (part: (item: Affected) => readonly string[]) => [...new Set(all.flatMap(part))];
+  const union = (part: (item: Affected) => readonly string[]): readonly string[] => {
+    const lists = all.map(part).filter((keys) => keys.length > 0);
+    // A change may affect a key of every namespace and is put together of parts several times over.
+    return lists.length > 1 ? [...new Set(lists.flat())] : (lists[0] ?? []);
+  };
   const boundGateways = union((item) => item.boundGateways ?? []);
   const ownHosts = union((item) => item.ownHosts ?? []);
   const activated = all.flatMap((item) => item.activated ?? []);

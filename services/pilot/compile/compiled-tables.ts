@@ -3,6 +3,7 @@ import {
   type GatewayRouteInput,
   HostsConfig,
   type Input,
+  type NamedHostInput,
   parseTableKey,
   type RequirementInput,
   tableKey,
@@ -54,7 +55,7 @@ export class CompiledTables {
   readonly #targetsOfGateway = new Map<string, readonly string[]>();
   readonly #namespaces = new Set<string>();
   /** Many namespaces see the same hosts. */
-  readonly #hostsShapes = new WeakMap<object, string>();
+  readonly #hostsValues = new WeakMap<object, HostsValue>();
 
   constructor(parts: TableParts) {
     this.#parts = parts;
@@ -120,10 +121,9 @@ export class CompiledTables {
     if (!this.#namespaces.has(namespace)) return undefined;
     const { hosts, left } = this.#parts.hosts.compile(namespace);
     if (hosts.length === 0) return undefined;
-    const body = { hosts: [...hosts] };
-    const shape = this.#hostsShapes.get(hosts) ?? hostsShape(body);
-    this.#hostsShapes.set(hosts, shape);
-    return this.#value("hosts", key, shape, (revision) => HostsConfig.encode({ ...body, revision }), { left });
+    const value = this.#hostsValues.get(hosts) ?? new HostsValue(hosts);
+    this.#hostsValues.set(hosts, value);
+    return this.#value("hosts", key, value.shape, (revision) => value.encode(revision), { left });
   }
 
   #gateway(key: string): CompiledValue | undefined {
@@ -187,6 +187,24 @@ export class CompiledTables {
     for (const target of named) this.#gatewaysByTarget.add(target, gateway);
     if (named.length === 0) this.#targetsOfGateway.delete(gateway);
     else this.#targetsOfGateway.set(gateway, named);
+  }
+}
+
+/** The same hosts are written for many namespaces, mostly at one revision. */
+class HostsValue {
+  readonly shape: string;
+  readonly #hosts: readonly NamedHostInput[];
+  #encoded: { readonly revision: number; readonly bytes: Uint8Array } | undefined;
+
+  constructor(hosts: readonly NamedHostInput[]) {
+    this.#hosts = hosts;
+    this.shape = hostsShape({ hosts: [...hosts] });
+  }
+
+  encode(revision: number): Uint8Array {
+    if (this.#encoded?.revision !== revision)
+      this.#encoded = { revision, bytes: HostsConfig.encode({ hosts: [...this.#hosts], revision }) };
+    return this.#encoded.bytes;
   }
 }
 

@@ -8,6 +8,7 @@ import type { RegisteredWorkload } from "./entry-endpoints.ts";
 import { Gateways } from "./gateways.ts";
 import { type HostOffer, HostTables } from "./host-tables.ts";
 import { IngressRules } from "./ingress-rules.ts";
+import { compiledPart } from "./mesh-defaults.ts";
 import { MeshServices } from "./mesh-services.ts";
 import { withOrigination } from "./origination.ts";
 import { Revisions } from "./revisions.ts";
@@ -52,6 +53,7 @@ export class Compiler {
   readonly #serviceHosts: ServiceHosts;
   readonly #concerns = new Map<string, Concern[]>();
   readonly #revisions = new Revisions();
+  #meshPart = compiledPart(undefined);
 
   constructor(registry: RegisteredServices, { findRevision = () => undefined }: CompilerOptions = {}) {
     const hosts = new HostTables(() => registry.namespaces());
@@ -117,7 +119,10 @@ export class Compiler {
   /** Undefined when nobody knows the service. `shards` is what it announces. */
   compileService(key: string, shards: number): ServiceBody | undefined {
     const service = this.services.service(key);
-    if (service === undefined) return undefined;
+    if (service === undefined) {
+      this.#revisions.forget(key);
+      return undefined;
+    }
     const { namespace, name, host } = service;
     const { routes, views, policies, targets, revision } = this.#routing.compile(service);
     const body = {
@@ -246,6 +251,9 @@ export class Compiler {
 
   /** The mesh says other things: whatever leaves them open is compiled anew. */
   #meshChanged(spec: MeshConfigSpec | undefined): Affected {
+    const compiled = compiledPart(spec);
+    if (compiled === this.#meshPart) return NOTHING;
+    this.#meshPart = compiled;
     return merged(
       this.#entries.setDefaultExportTo(spec?.defaultServiceExportTo ?? ["*"]),
       this.#routing.meshChanged(spec),

@@ -28,6 +28,42 @@ export function egressConflicts(rules: Iterable<EgressRuleEntry>): Map<string, s
   return conflicts;
 }
 
+/** Who claims what: rules for a destination, and what is said to be spoken on a port. */
+export class EgressClaims {
+  readonly #services = new Map<string, number>();
+  /** By port and class of protocols. */
+  readonly #ports = new Map<number, Map<string, number>>();
+
+  add(spec: EgressRuleSpec): void {
+    this.#count(spec, 1);
+  }
+
+  remove(spec: EgressRuleSpec): void {
+    this.#count(spec, -1);
+  }
+
+  /** Whether a rule that has been added neither keeps another from being in force nor the other way round. */
+  isAlone({ service, ports }: EgressRuleSpec): boolean {
+    return this.#services.get(service) === 1 && ports.every(({ port }) => this.#ports.get(port)?.size === 1);
+  }
+
+  #count({ service, ports }: EgressRuleSpec, change: 1 | -1): void {
+    count(this.#services, service, change);
+    for (const { port, protocol } of ports) {
+      const classes = this.#ports.get(port) ?? new Map<string, number>();
+      count(classes, protocolClass(protocol), change);
+      if (classes.size === 0) this.#ports.delete(port);
+      else this.#ports.set(port, classes);
+    }
+  }
+}
+
+function count(counts: Map<string, number>, key: string, change: 1 | -1): void {
+  const now = (counts.get(key) ?? 0) + change;
+  if (now === 0) counts.delete(key);
+  else counts.set(key, now);
+}
+
 function conflictOf(
   spec: EgressRuleSpec,
   services: ReadonlyMap<string, string>,

@@ -47,7 +47,12 @@ export function endpointsOf(source: EntrySource, host: string, workloads: Worklo
     const ports = sidecarPorts(endpoint, source);
     if (ports.length > 0) endpoints.push({ ...endpoint, service, ports });
   }
-  return endpoints.filter(isBounded);
+  // Of several with one name the first will stand, whoever registered first.
+  return endpoints.filter(isBounded).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+}
+
+function placeOf({ instance = "", service = "", principal = "" }: EndpointInput): string {
+  return `${instance} ${service} ${principal}`;
 }
 
 /** More about one instance would keep a shard of them from fitting into a message. What is applied today is never as long. */

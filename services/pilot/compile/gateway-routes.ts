@@ -83,6 +83,7 @@ export function gatewayContent(
 
 /** As many as a message can take: those of the older resources. */
 function bounded(candidates: readonly Candidate[]): readonly Candidate[] {
+  if (GatewayConfig.encode({ routes: candidates.map(({ route }) => route) }).length <= MAX_BYTES) return candidates;
   const sizes = new Map<Candidate, number>();
   let total = 0;
   for (const candidate of candidates) {
@@ -90,7 +91,6 @@ function bounded(candidates: readonly Candidate[]): readonly Candidate[] {
     sizes.set(candidate, size);
     total += size;
   }
-  if (total <= MAX_BYTES) return candidates;
   const dropped = new Set<Candidate>();
   for (const candidate of [...candidates].sort(compareAge).reverse()) {
     if (total <= MAX_BYTES) break;
@@ -107,7 +107,7 @@ function candidatesOfPort(
   boundTo: (gateway: string) => Iterable<BoundRoutes>,
   frozen: readonly FrozenAtGateway[],
 ): Candidate[] {
-  const found = new Map<string, Candidate[]>();
+  const found = new Map<string, Map<string, Candidate>>();
   for (const entry of entries) {
     for (const bound of boundTo(entry.id)) {
       if (!isVisible(bound.exportTo, namespace)) continue;
@@ -121,33 +121,32 @@ function candidatesOfPort(
     const here = routes.filter((route) => route.serverPort === port);
     found.set(
       rule,
-      here.map((route) => ({ rule, created, route, isCatchAll: isCatchAll(route.route) })),
+      new Map(here.map((route, i) => [`${i}`, { rule, created, route, isCatchAll: isCatchAll(route.route) }])),
     );
   }
-  const candidates = [...found.values()].flat().sort(compareAge);
+  const candidates = [...found.values()].flatMap((routes) => [...routes.values()]).sort(compareAge);
   return [...candidates.filter(({ isCatchAll }) => !isCatchAll), ...candidates.filter(({ isCatchAll }) => isCatchAll)];
 }
 
 /** One VirtualService may be bound to several Gateways of one port: what they have in common is served once. */
 function addCandidates(
-  found: Map<string, Candidate[]>,
+  found: Map<string, Map<string, Candidate>>,
   { rule, created, revision }: BoundRoutes,
   routes: readonly RouteInput[],
   hosts: readonly string[],
   port: number,
 ): void {
-  const known = found.get(rule) ?? [];
+  const known = found.get(rule) ?? new Map<string, Candidate>();
   found.set(rule, known);
   for (const route of routes) {
     const text = JSON.stringify(route);
-    const index = known.findIndex((item) => JSON.stringify(item.route.route) === text);
-    const same = known[index];
+    const same = known.get(text);
     if (same === undefined) {
       const listed: GatewayRouteInput = { rule, revision, hosts: [...hosts], serverPort: port, route };
-      known.push({ rule, created, route: listed, isCatchAll: isCatchAll(route) });
+      known.set(text, { rule, created, route: listed, isCatchAll: isCatchAll(route) });
     } else {
       const joined = [...new Set([...(same.route.hosts ?? []), ...hosts])];
-      known[index] = { ...same, route: { ...same.route, hosts: joined } };
+      known.set(text, { ...same, route: { ...same.route, hosts: joined } });
     }
   }
 }

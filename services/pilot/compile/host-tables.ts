@@ -42,7 +42,7 @@ export class HostTables {
   /** Patterns about which a namespace may see something that others do not, and in how many offers. */
   readonly #special = new Map<string, Map<string, number>>();
   /** What all see, the same object for as long as it is the same. */
-  #forAll: { readonly offers: readonly HostOffer[]; readonly compiled: CompiledHosts } | undefined;
+  #forAll: { readonly byAll: ReadonlyMap<string, HostOffer>; readonly compiled: CompiledHosts } | undefined;
 
   /** `namespaces`: those that have callers. */
   constructor(namespaces: () => Iterable<string>) {
@@ -64,14 +64,14 @@ export class HostTables {
 
   /** What a namespace sees; those that see the same get the same object. */
   compile(namespace: string): CompiledHosts {
-    const { offers, compiled } = this.#seenByAll();
+    const { byAll, compiled } = this.#seenByAll();
     const special = this.#special.get(namespace);
     if (special === undefined) return compiled;
-    const chosen = new Map(offers.map((offer) => [offer.pattern, offer]));
-    for (const pattern of special.keys()) {
-      const best = this.#best(pattern, namespace);
-      if (best !== undefined) chosen.set(pattern, best);
-    }
+    const own = [...special.keys()].flatMap((pattern) => this.#best(pattern, namespace) ?? []);
+    // What a namespace says itself is mostly what all see of it, unless there is too much for a table.
+    if (compiled.left === 0 && own.every((best) => byAll.get(best.pattern) === best)) return compiled;
+    const chosen = new Map(byAll);
+    for (const best of own) chosen.set(best.pattern, best);
     return compiledHosts([...chosen.values()], namespace);
   }
 
@@ -103,7 +103,8 @@ export class HostTables {
       if (best !== undefined) offers.push(best);
     }
     offers.sort(byPattern);
-    this.#forAll = { offers, compiled: compiledHosts(offers, undefined) };
+    const byAll = new Map(offers.map((offer) => [offer.pattern, offer]));
+    this.#forAll = { byAll, compiled: compiledHosts(offers, undefined) };
     return this.#forAll;
   }
 

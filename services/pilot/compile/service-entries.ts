@@ -11,7 +11,7 @@ import {
 } from "../../../shared/model/index.ts";
 import { tableKey } from "../../../shared/wire/index.ts";
 import { agedOf } from "./age.ts";
-import { egressConflicts } from "./egress-rules.ts";
+import { EgressClaims, egressConflicts } from "./egress-rules.ts";
 import type { KnownWorkload, RegisteredWorkload, Workloads } from "./entry-endpoints.ts";
 import { buildEntryService, type EntryService, endpointChanges, sameShape } from "./entry-service.ts";
 import { type EntrySource, placeOfHost, sourceOfEgressRule, sourceOfServiceEntry } from "./entry-source.ts";
@@ -39,6 +39,11 @@ export interface EntryOutcome {
 /** The instances that registered in a namespace. */
 export type InstancesOf = (namespace: string) => Iterable<RegisteredWorkload>;
 
+interface EgressEntry {
+  readonly spec: EgressRuleSpec;
+  readonly source: EntrySource;
+}
+
 interface Namespace {
   readonly workloads: Map<string, KnownWorkload>;
   /** Rules that choose their instances by labels. */
@@ -48,7 +53,8 @@ interface Namespace {
 export class ServiceEntries {
   readonly #instancesOf: InstancesOf;
   readonly #sources = new Map<string, EntrySource>();
-  readonly #egress = new Map<string, { readonly spec: EgressRuleSpec; readonly source: EntrySource }>();
+  readonly #egress = new Map<string, EgressEntry>();
+  readonly #claims = new EgressClaims();
   readonly #byService = new Map<string, Map<string, EntrySource>>();
   readonly #namespaces = new Map<string, Namespace>();
   readonly #views = new Map<string, EntryService>();
@@ -69,13 +75,12 @@ export class ServiceEntries {
     if (isKind(resource, WORKLOAD_ENTRY)) return changed(this.#putWorkload(about, resource.parsed));
     if (!isKind(resource, EGRESS_RULE)) return changed([]);
     const source = sourceOfEgressRule(about, resource.parsed);
-    this.#egress.set(about.rule, { spec: resource.parsed, source });
-    return this.#settleEgress(about.rule);
+    return this.#setEgress(about.rule, { spec: resource.parsed, source });
   }
 
   /** A resource is gone; `rule` is `<kind>/<namespace>/<name>`. */
   remove(rule: string): EntryOutcome {
-    if (this.#egress.delete(rule)) return this.#settleEgress(rule);
+    if (this.#egress.has(rule)) return this.#setEgress(rule, undefined);
     if (this.#sources.has(rule)) return changed(this.#refresh(this.#drop(rule)));
     const [, namespace = ""] = rule.split("/");
     const known = this.#namespaces.get(namespace);
@@ -144,6 +149,24 @@ export class ServiceEntries {
     const [, , name = ""] = rule.split("/");
     this.#namespace(namespace).workloads.set(rule, { rule, name, revision, spec });
     return this.instancesChanged(namespace);
+  }
+
+  /** One that shares nothing with another, before or now, is judged by itself: so many of them cost no more than few. */
+  #setEgress(rule: string, now: EgressEntry | undefined): EntryOutcome {
+    const before = this.#egress.get(rule);
+    let isAlone = true;
+    if (before !== undefined) {
+      isAlone = this.#claims.isAlone(before.spec);
+      this.#claims.remove(before.spec);
+      this.#egress.delete(rule);
+    }
+    if (now !== undefined) {
+      this.#claims.add(now.spec);
+      this.#egress.set(rule, now);
+      isAlone &&= this.#claims.isAlone(now.spec);
+    }
+    if (!isAlone) return this.#settleEgress(rule);
+    return changed(this.#refresh(now === undefined ? this.#drop(rule) : this.#add(now.source)));
   }
 
   /** Puts those egress rules in force that are to be now; `put` is the one that came, changed or went. */
