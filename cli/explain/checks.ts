@@ -43,7 +43,10 @@ export async function explainChecks(
   };
 }
 
-function recordOf({ head, caller }: ExplainedRequest, destination: DestinationExplained): RequestRecord {
+function recordOf(
+  { head, caller, identity, workload }: ExplainedRequest,
+  destination: DestinationExplained,
+): RequestRecord {
   const [endpoint] = destination.endpoints ?? [];
   const { namespace, service, host, port, labels } = destination;
   const to: Peer = {
@@ -60,6 +63,9 @@ function recordOf({ head, caller }: ExplainedRequest, destination: DestinationEx
   const from: Peer = {
     ...UNKNOWN_PEER,
     ...caller,
+    workload,
+    // Only a certificate tells who it is.
+    principal: destination.transport === "mutual TLS" ? identity : "",
     host: caller.service && `${caller.service}.${caller.namespace}.svc.cluster.local`,
   };
   return new RequestRecord("inbound", head, from, to, destination.transport === "mutual TLS");

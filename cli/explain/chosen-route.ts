@@ -1,8 +1,9 @@
 import { Cluster } from "../../services/proxy/cluster/cluster.ts";
+import { applyHeaderEdits } from "../../services/proxy/route/header-edits.ts";
 import { compileRoute, type RouteTarget, type ServiceRoute } from "../../services/proxy/route/service-route.ts";
 import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import { systemClock } from "../../shared/base/index.ts";
-import type { Destination, HeaderOperations, HeaderValue, Route } from "../../shared/wire/index.ts";
+import type { Destination, HashPolicy, HeaderOperations, HeaderValue, Route } from "../../shared/wire/index.ts";
 import type { HeaderEditsExplained, LocalAnswerExplained, RouteExplained } from "./explanation.ts";
 
 /** One weighted destination or mirror of the chosen route, as the proxy compiles it. */
@@ -54,6 +55,7 @@ export class ChosenRoute {
 
   get explained(): RouteExplained {
     const { timeout, retry, fault, cors, rateLimit, requestHeaders, responseHeaders, appendHeaders } = this.#config;
+    const { hashPolicies } = this.#config;
     const rewrite = this.#rewritten();
     const edits = editsOf(requestHeaders, appendHeaders);
     const responseEdits = editsOf(responseHeaders);
@@ -88,17 +90,25 @@ export class ChosenRoute {
           fillIntervalMs: rateLimit.fillIntervalMs,
         },
       }),
+      ...(hashPolicies.length > 0 && { hash: hashPolicies.map(hashText) }),
       websocket: this.#config.websocketUpgrade,
     };
   }
 
+  /** The request as the first destination gets it: rewritten, and with its headers changed. */
+  get sent(): RequestHead {
+    const head = { ...this.#head, headers: this.#head.headers.clone() };
+    const target = this.#route.targets.values[0]?.value;
+    if (target?.requestEdits !== undefined) applyHeaderEdits(head.headers, target.requestEdits);
+    target?.rewrite?.(head);
+    return head;
+  }
+
   /** Path and host as the first destination gets them; undefined when they are the caller's. */
   #rewritten(): { path: string; authority: string } | undefined {
-    const rewrite = this.#route.targets.values[0]?.value.rewrite;
-    if (rewrite === undefined) return undefined;
-    const head = { ...this.#head, headers: this.#head.headers.clone() };
-    rewrite(head);
-    return { path: head.path, authority: head.authority };
+    if (this.#route.targets.values[0]?.value.rewrite === undefined) return undefined;
+    const { path, authority } = this.sent;
+    return { path, authority };
   }
 
   #target(cluster: RouteTarget["cluster"], port: number, percent: number): ChosenTarget {
@@ -113,6 +123,12 @@ export class ChosenRoute {
     if (destination !== null && destination !== undefined) this.#destinations.set(cluster, destination);
     return cluster;
   }
+}
+
+function hashText({ header, cookie, queryParameter }: HashPolicy): string {
+  if (header) return `header ${header}`;
+  if (cookie) return `cookie ${cookie.name}`;
+  return queryParameter ? `query parameter ${queryParameter}` : "the address of the caller";
 }
 
 function faultOf({ delay, abort }: NonNullable<Route["fault"]>): NonNullable<RouteExplained["fault"]> {

@@ -2,16 +2,19 @@ import { gatewayNames } from "../../services/proxy/gateway/gateway-table.ts";
 import { EgressScope } from "../../services/proxy/mesh/egress-scope.ts";
 import { createSnapshot, portOf } from "../../services/proxy/mesh/service-snapshot.ts";
 import { scopeFor } from "../../services/proxy/mesh/workload-book.ts";
+import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import type { Caller } from "../../services/proxy/route/caller.ts";
 import { explainRoutes } from "../../services/proxy/route/matching.ts";
 import { RouteTable } from "../../services/proxy/route/route-table.ts";
 import { routesFor } from "../../services/proxy/route/service-route.ts";
+import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import { ROOT_NAMESPACE } from "../../shared/model/index.ts";
 import type { Route, ServiceConfig, WorkloadConfig } from "../../shared/wire/index.ts";
 import { type AskMixer, explainChecks } from "./checks.ts";
 import { ChosenRoute, type ChosenTarget } from "./chosen-route.ts";
+import { consideredRules } from "./considered.ts";
 import { type Called, explainDestination } from "./destinations.ts";
-import type { Explanation, LocalAnswerExplained, ServiceExplained } from "./explanation.ts";
+import type { ChecksExplained, Explanation, LocalAnswerExplained, ServiceExplained } from "./explanation.ts";
 import { explainGateway } from "./gateway.ts";
 import type { MeshSource } from "./mesh-source.ts";
 import { resolveAuthority } from "./outbound.ts";
@@ -36,21 +39,68 @@ export async function explainRequest(request: ExplainedRequest, context: Explain
     gateway === undefined
       ? await explainOutbound(request, context.source)
       : await explainEdge({ ...request, gateway }, context.source);
-  const [destination] = explanation.destinations;
-  if (destination === undefined) return explanation;
-  // The destination's proxy asks before it lets the request in.
-  const plan = await context.source.plan(destination.namespace, destination.service);
-  const checks = await explainChecks(plan, request, destination, context.ask);
-  return checks === undefined ? explanation : { ...explanation, checks };
+  const hosts = [
+    splitAuthority(request.head.authority).host,
+    ...(explanation.service ? [explanation.service.host] : []),
+  ];
+  const pending = await context.source.pending(hosts);
+  const checks = await checksOf(request, explanation, context);
+  const { answer, service, route, destinations, mirrors, considered, notes } = explanation;
+  return {
+    request: explanation.request,
+    matched: explanation.matched,
+    rule: explanation.rule,
+    ...(answer && { answer }),
+    ...(service && { service }),
+    ...(route && { route }),
+    destinations,
+    mirrors,
+    ...(checks && { checks }),
+    considered,
+    pending,
+    notes: [...notes, ...notesOn(explanation, checks)],
+  };
 }
 
-async function explainOutbound(request: ExplainedRequest, source: MeshSource): Promise<Explanation> {
+/** What a person may not expect of what was told. */
+function notesOn({ request, destinations, considered }: Told, checks: ChecksExplained | undefined): string[] {
+  const services = new Set(destinations.map(({ host }) => host));
+  const dependsOnCaller = considered.some((each) => "reason" in each && each.reason.startsWith("source "));
+  const isAnonymous =
+    !request.from.includes(".") && !request.from.includes("/") && Object.keys(request.labels).length === 0;
+  return [
+    ...(checks !== undefined && services.size > 1
+      ? [`checks are those of ${[...services][0]}; the others have their own`]
+      : []),
+    ...(dependsOnCaller && isAnonymous ? ["some of the rules are for certain callers: say who calls with --from"] : []),
+  ];
+}
+
+/** The destination's proxy asks before it lets the request in. */
+async function checksOf(
+  request: ExplainedRequest,
+  { destinations, sent }: Told,
+  { source, ask }: ExplainContext,
+): Promise<ChecksExplained | undefined> {
+  const [destination] = destinations;
+  if (destination === undefined) return undefined;
+  const plan = await source.plan(destination.namespace, destination.service);
+  return explainChecks(plan, { ...request, head: sent ?? request.head }, destination, ask);
+}
+
+/** What is told before anybody has been asked about checks and waiting rules. */
+type Told = Omit<Explanation, "pending" | "checks"> & {
+  /** The request as the first destination gets it. */
+  readonly sent?: RequestHead;
+};
+
+async function explainOutbound(request: ExplainedRequest, source: MeshSource): Promise<Told> {
   const { head, caller } = request;
   const [own, root] = await Promise.all([source.workload(caller.namespace), source.workload(ROOT_NAMESPACE)]);
   const sidecar = scopeFor(caller.labels, own, root);
   const scope = sidecar === undefined || sidecar.egressHosts.length === 0 ? undefined : new EgressScope(sidecar);
   const resolved = await resolveAuthority(head.authority, caller.namespace, source, scope);
-  const considered = resolved.considered.map((verdict) => ({ ...verdict, step: "host" as const }));
+  const { considered } = resolved;
   if (resolved.config !== undefined) return explainService(request, resolved.config, resolved.port, considered, source);
   if (resolved.named) {
     const answer = refusal(503, "cluster_not_found", "NC", "the service that the host names is not known");
@@ -64,7 +114,7 @@ function policyOf(root: WorkloadConfig | undefined): string | undefined {
 }
 
 /** A host that means nothing to the mesh. */
-function explainOutside(request: ExplainedRequest, considered: Considered, policy: string | undefined): Explanation {
+function explainOutside(request: ExplainedRequest, considered: Considered, policy: string | undefined): Told {
   if (policy === "REGISTRY_ONLY") {
     const answer = refusal(
       502,
@@ -84,7 +134,7 @@ function explainOutside(request: ExplainedRequest, considered: Considered, polic
 async function explainEdge(
   request: ExplainedRequest & { gateway: NonNullable<ExplainedRequest["gateway"]> },
   source: MeshSource,
-): Promise<Explanation> {
+): Promise<Told> {
   const { gateway } = request;
   const { considered, port, route, answer } = await explainGateway(request, source);
   if (answer !== undefined) return { ...blank(request, considered), matched: answer.status < 400, answer };
@@ -114,7 +164,7 @@ async function explainService(
   before: Considered,
   source: MeshSource,
   gateways?: readonly string[],
-): Promise<Explanation> {
+): Promise<Told> {
   const { head, caller } = request;
   const port = portOf(createSnapshot(config, new RouteTable([])), named);
   const service = explainPort(config, port);
@@ -126,7 +176,7 @@ async function explainService(
   }
   const routes = routesFor(config, caller.namespace);
   const verdicts = explainRoutes(routes, { head, port }, caller, gateways);
-  const considered = [...before, ...verdicts.map((verdict) => ({ ...verdict, step: "route" as const }))];
+  const considered = [...before, ...consideredRules("route", verdicts, routes)];
   const chosen = routes[verdicts.findIndex(({ outcome }) => outcome === "chosen")];
   if (chosen === undefined) {
     const answer = refusal(404, "route_not_found", "NR", `no route of ${config.host} fits the request`);
@@ -141,7 +191,7 @@ async function explainRoute(
   called: Called,
   considered: Considered,
   source: MeshSource,
-): Promise<Explanation> {
+): Promise<Told> {
   const route = new ChosenRoute(config, request.head);
   const answer = route.answerAt(called.port);
   const tell = (target: ChosenTarget) => explainDestination(target, called, request.caller, source);
@@ -157,6 +207,7 @@ async function explainRoute(
     ...(noTarget && { answer: refusal(503, "cluster_not_found", "NC", "the route has no destination") }),
     destinations: await Promise.all(targets.map(tell)),
     mirrors: await Promise.all(mirrors.map(tell)),
+    sent: route.sent,
   };
 }
 
@@ -177,7 +228,7 @@ function refusal(status: number, detail: string, flag: string, reason: string): 
   return { status, detail, flag, reason };
 }
 
-function blank({ head, caller, gateway }: ExplainedRequest, considered: Considered): Explanation {
+function blank({ head, caller, identity, gateway }: ExplainedRequest, considered: Considered): Told {
   return {
     request: {
       method: head.method,
@@ -185,6 +236,7 @@ function blank({ head, caller, gateway }: ExplainedRequest, considered: Consider
       headers: head.headers.toMap(),
       from: gateway === undefined ? nameOf(caller) : `${gateway.namespace}/${gateway.name}`,
       labels: caller.labels,
+      identity,
     },
     matched: false,
     rule: "",

@@ -1,6 +1,7 @@
 import type { Verdict } from "../../services/proxy/route/matching.ts";
+import type { PendingRule } from "./pending.ts";
 
-/** What becomes of one request, and why: the JSON of `lateen explain -o json`. Absent parts do not apply. */
+/** What becomes of one request, and why, in the order in which people read it: the JSON of `lateen explain -o json`. Absent parts do not apply. */
 export interface Explanation {
   readonly request: {
     readonly method: string;
@@ -9,6 +10,8 @@ export interface Explanation {
     /** `workload.namespace`, or the gateway's `namespace/name`. */
     readonly from: string;
     readonly labels: Readonly<Record<string, string>>;
+    /** SPIFFE id that the caller shows to sidecars; empty: not known. */
+    readonly identity: string;
   };
   /** Whether a route takes the request. */
   readonly matched: boolean;
@@ -24,12 +27,22 @@ export interface Explanation {
   /** Copies; `weight` is the share of requests that are copied. */
   readonly mirrors: readonly DestinationExplained[];
   /** Hosts, then rules, in the order in which they are tried. */
-  readonly considered: readonly (Verdict & { readonly step: "host" | "gateway" | "route" })[];
-  /** What Mixer is asked before the destination sees the request. */
+  readonly considered: readonly ConsideredExplained[];
+  /** What is accepted for this host and waits: not in force, or only in an earlier revision. */
+  readonly pending: readonly PendingRule[];
+  /** What Mixer is asked before the first destination sees the request. */
   readonly checks?: ChecksExplained;
   /** In words, what else there is to know. */
   readonly notes: readonly string[];
 }
+
+export type ConsideredExplained = Verdict & {
+  readonly step: "host" | "gateway" | "route";
+  /** What the resource calls its route. */
+  readonly route?: string;
+  /** What a rule asks of caller and request; empty: nothing. */
+  readonly when?: readonly string[];
+};
 
 export interface LocalAnswerExplained {
   readonly status: number;
@@ -72,6 +85,8 @@ export interface RouteExplained {
   readonly responseHeaders?: HeaderEditsExplained;
   readonly cors?: { readonly allowOrigins: readonly string[]; readonly allowMethods: readonly string[] };
   readonly rateLimit?: { readonly maxTokens: number; readonly tokensPerFill: number; readonly fillIntervalMs: number };
+  /** What a balancer by hash hashes, such as `header x-user`. */
+  readonly hash?: readonly string[];
   readonly websocket: boolean;
 }
 
@@ -102,6 +117,7 @@ export interface PolicyExplained {
   /** Empty: the proxy's defaults. */
   readonly rule: string;
   readonly loadBalancing: string;
+  /** In force, the proxy's defaults included; milliseconds where the name ends so. */
   readonly limits: Readonly<Record<string, number>>;
   readonly outlierDetection: Readonly<Record<string, number>>;
 }

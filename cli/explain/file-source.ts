@@ -3,21 +3,32 @@ import { Compiler } from "../../services/pilot/compile/compiler.ts";
 import { splitAuthority } from "../../services/proxy/route/authority.ts";
 import { ConfigError } from "../../shared/base/index.ts";
 import { parseSubmission } from "../../shared/model/documents.ts";
-import { accepted, createKindRegistry, GATEWAY, isKind, type ParsedResource } from "../../shared/model/index.ts";
+import {
+  accepted,
+  createKindRegistry,
+  formatKey,
+  GATEWAY,
+  isKind,
+  keyOf,
+  type ParsedResource,
+} from "../../shared/model/index.ts";
 import { POLICY_KINDS } from "../../shared/policy/index.ts";
 import { GatewayConfig, HostsConfig, ServiceConfig, tableKey, WorkloadConfig } from "../../shared/wire/index.ts";
 import type { DocumentFile } from "../documents.ts";
 import { AssumedServices, assumedService } from "./assumed-services.ts";
 import type { MeshSource } from "./mesh-source.ts";
+import { concerns, type PendingRule } from "./pending.ts";
 import type { ExplainedRequest } from "./request.ts";
 
 /** What Pilot would make of files, by its own compiler. The order of the documents stands for their age. */
 export class FileSource implements MeshSource {
   readonly #compiler: Compiler;
+  readonly #resources: readonly ParsedResource[];
 
   /** Throws ConfigError for the first document that is not valid. */
   constructor(files: readonly DocumentFile[], { head, caller, gateway }: ExplainedRequest) {
     const resources = files.flatMap(readResources).map(aged);
+    this.#resources = resources;
     const services = new AssumedServices();
     services.addAll(resources);
     if (gateway === undefined) {
@@ -62,6 +73,21 @@ export class FileSource implements MeshSource {
 
   async plan(): Promise<undefined> {
     return undefined;
+  }
+
+  async pending(hosts: readonly string[]): Promise<readonly PendingRule[]> {
+    return this.#resources.flatMap((each) => {
+      const rule = formatKey(keyOf(each.resource));
+      const reason = this.#compiler.pendingReason(rule);
+      return reason !== undefined && concerns(each, hosts) ? [{ rule, reason }] : [];
+    });
+  }
+
+  /** What files cannot tell. */
+  get remarks(): readonly string[] {
+    return [
+      "from files: every service, version and port that they name is taken to be there; instances, and what Mixer checks, are known to a running mesh only",
+    ];
   }
 
   #compile(table: CompiledTableName, key: string): Uint8Array | undefined {

@@ -7,11 +7,14 @@ import {
   routesOfPort,
 } from "../../services/proxy/gateway/gateway-routes.ts";
 import { gatewayNames } from "../../services/proxy/gateway/gateway-table.ts";
+import { HostTable } from "../../services/proxy/route/host-table.ts";
 import { httpsLocation } from "../../services/proxy/route/local-answer.ts";
-import { explainMatchables, type Verdict } from "../../services/proxy/route/matching.ts";
+import { explainMatchables } from "../../services/proxy/route/matching.ts";
+import type { RequestHead } from "../../services/proxy/stream/stream.ts";
 import { systemClock } from "../../shared/base/index.ts";
 import type { GatewayConfig, ServiceConfig } from "../../shared/wire/index.ts";
-import type { LocalAnswerExplained } from "./explanation.ts";
+import { consideredHosts, consideredRules, type ToldRule } from "./considered.ts";
+import type { ConsideredExplained, LocalAnswerExplained } from "./explanation.ts";
 import type { MeshSource } from "./mesh-source.ts";
 import type { ExplainedRequest } from "./request.ts";
 
@@ -22,7 +25,7 @@ interface ToldService extends RoutedService {
 
 /** What a gateway decides about a request before a service's routes do. */
 export interface GatewayDecision {
-  readonly considered: readonly (Verdict & { readonly step: "host" | "gateway" })[];
+  readonly considered: readonly ConsideredExplained[];
   /** The gateway's port that it came in by, as rules know it. */
   readonly port: number;
   /** Undefined: `answer` is. */
@@ -43,11 +46,13 @@ export async function explainGateway(
     return { considered: [], port, route: undefined, answer: notFound(reason) };
   }
   const services = await servicesOf(config, source);
+  const serviceOf = (namespace: string, service: string): ToldService =>
+    services.get(`${namespace}/${service}`) ?? told(namespace, service, undefined);
   const routes = compileGatewayRoutes(config, {
     self: caller,
     names: gatewayNames(gateway.namespace, gateway.name),
     ports: [...known],
-    entry: (namespace, service) => services.get(`${namespace}/${service}`) ?? told(namespace, service, undefined),
+    entry: serviceOf,
   });
   const { hosts, redirects } = routesOfPort(routes, config.servers, port);
   if (redirects?.find(head.authority) === true && head.headers.get("x-forwarded-proto") !== "https") {
@@ -58,19 +63,34 @@ export async function explainGateway(
       reason: "the server redirects to https",
       location: httpsLocation(head),
     };
-    return { considered: [], port, route: undefined, answer };
+    return { considered: consideredHosts(redirects.explain(head.authority)), port, route: undefined, answer };
   }
-  const byHost = hosts.explain(head.authority).map((verdict) => ({ ...verdict, step: "host" as const }));
+  const byHost = consideredHosts(hosts.explain(head.authority));
   const table = hosts.find(head.authority);
   if (table === undefined) {
-    return { considered: byHost, port, route: undefined, answer: notFound(`no server has host ${head.authority}`) };
+    return { considered: byHost, port, route: undefined, answer: notFound(whyNoHost(config, port, head)) };
   }
   const verdicts = explainMatchables(table.routes, { head, port });
-  const considered = [...byHost, ...verdicts.map((verdict) => ({ ...verdict, step: "gateway" as const }))];
+  const considered = [...byHost, ...consideredRules("gateway", verdicts, table.routes.map(ruleOf))];
   const route = table.routes[verdicts.findIndex(({ outcome }) => outcome === "chosen")];
   return route === undefined
     ? { considered, port, route, answer: notFound("no route of this host fits the request") }
     : { considered, port, route };
+}
+
+function ruleOf({ config }: GatewayRoute<ToldService>): ToldRule {
+  return { name: config.route?.name, match: config.route?.match ?? config.match };
+}
+
+/** A server's host alone leads nowhere: some VirtualService has to name the gateway and the host. */
+function whyNoHost({ servers }: GatewayConfig, port: number, { authority }: RequestHead): string {
+  const here = servers.filter((server) => server.port === port);
+  if (here.length === 0) return `the gateway has no server at port ${port}`;
+  const patterns = here.flatMap(({ hosts, rule }) => hosts.map((host) => [host, { host, rule }] as const));
+  const server = new HostTable(patterns).find(authority);
+  return server === undefined
+    ? `no server of port ${port} has the host ${authority}`
+    : `${server.rule} has the host ${server.host}, but no VirtualService of it names that gateway`;
 }
 
 function notFound(reason: string): LocalAnswerExplained {

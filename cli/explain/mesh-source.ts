@@ -6,6 +6,7 @@ import type {
   ServiceConfig,
   WorkloadConfig,
 } from "../../shared/wire/index.ts";
+import type { PendingRule } from "./pending.ts";
 
 /**
  * Where an explanation takes the mesh's tables from: a running mesh, or files compiled as Pilot would compile them. It is
@@ -21,4 +22,6 @@ export interface MeshSource {
   workload(namespace: string): Promise<WorkloadConfig | undefined>;
   /** Of one service. Undefined: it is not known. */
   plan(namespace: string, service: string): Promise<Plan | undefined>;
+  /** What is accepted for any of these hosts and waits. */
+  pending(hosts: readonly string[]): Promise<readonly PendingRule[]>;
 }

@@ -9,6 +9,10 @@ import { UsageError } from "../io.ts";
 export interface ExplainedRequest {
   readonly head: RequestHead;
   readonly caller: Caller;
+  /** SPIFFE id of the caller; empty: not known. */
+  readonly identity: string;
+  /** Of the caller; empty: not known. */
+  readonly workload: string;
   /** Of the URL: where a gateway is reached. */
   readonly port: number;
   /** `<namespace>/<name>` of the gateway workload that it comes in by; undefined: from the caller's application. */
@@ -22,6 +26,8 @@ export interface RequestFlags {
 }
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** They are in capitals; whoever types `get` means GET. */
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
@@ -40,8 +46,16 @@ export function parseRequest(method: string, url: string, flags: RequestFlags): 
     else headers.add(name, name.toLowerCase(), value.trimEnd());
   }
   return {
-    head: { method, authority: host, scheme, path, headers },
+    head: {
+      method: METHODS.find((each) => each === method.toUpperCase()) ?? method,
+      authority: host,
+      scheme,
+      path,
+      headers,
+    },
     caller: flags.gateway === undefined ? parseCaller(flags.from ?? "") : { namespace: "", service: "", labels: {} },
+    identity: "",
+    workload: "",
     port,
     gateway: flags.gateway === undefined ? undefined : parseGateway(flags.gateway),
   };

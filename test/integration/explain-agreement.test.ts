@@ -173,7 +173,8 @@ async function explain({ way, method, host, path, headers }: Sent, operator: Bus
       ? { gateway: "istio-system/istio-ingress" }
       : { from: `${way === "guest" ? "guest" : "productpage"}.default` };
   const parsed = parseRequest(method, `http://${host}${path}`, { header: headers, ...flags });
-  return explainRequest(await completeCaller(parsed, operator), { source: new LiveSource(operator) });
+  const { request: completed } = await completeCaller(parsed, operator);
+  return explainRequest(completed, { source: new LiveSource(operator) });
 }
 
 /** Returns in a word what happened. */

@@ -150,10 +150,10 @@ describe("an explanation from files", () => {
     assert.deepEqual(
       reviews.considered.slice(1).map((verdict) => Object.values(verdict).join("; ")),
       [
-        'routerule/default/jason; passed over; uri prefix "/reviews": the request has "/other"; route',
-        "routerule/default/from-shop; passed over; source label tier=gold: the caller has silver; route",
-        "routerule/default/split; chosen; route",
-        "default; not reached; routerule/default/split comes first; route",
+        'route; routerule/default/jason; uri prefix "/reviews",header x-user exact "jason"; passed over; uri prefix "/reviews": the request has "/other"',
+        "route; routerule/default/from-shop; source service shop,source namespace trade,source label tier=gold; passed over; source label tier=gold: the caller has silver",
+        "route; routerule/default/split; ; chosen",
+        "route; default; ; not reached; routerule/default/split comes first",
       ],
     );
     assert.deepEqual(
@@ -198,10 +198,10 @@ describe("an explanation from files", () => {
   test("tells the routes of a rule apart, aborted requests from forwarded ones, and what a policy limits", async () => {
     const text = renderExplanation(await explained("GET", "http://reviews:9080/b", {}, FAULTY), palette(false));
     assert.match(text, /^Aborted, not forwarded to reviews\.default\.svc\.cluster\.local port 9080/m);
-    assert.match(text, /passed over +route virtualservice\/default\/faulty, its 1\.: uri/);
-    assert.match(text, /chosen +route virtualservice\/default\/faulty, its 2\.$/m);
-    assert.match(text, /^ +limits maxConnections 7,/m);
-    assert.match(text, /^ +ejection consecutive5xx 3,/m);
+    assert.match(text, /passed over +route virtualservice\/default\/faulty: uri/);
+    assert.match(text, /chosen +route virtualservice\/default\/faulty \(every request\)$/m);
+    assert.match(text, /^ +at most 7 connections/m);
+    assert.match(text, /^ +instances left out for 30 s after 3 answers 5xx in a row/m);
   });
 
   test("goes through a gateway", async () => {
@@ -211,7 +211,12 @@ describe("an explanation from files", () => {
     assert.ok(matched);
     assert.equal(service?.port, 9080);
     assert.equal(request.from, "istio-system/istio-ingress");
-    assert.deepEqual(considered[1], { step: "gateway", rule: "ingressrule/default/door", outcome: "chosen" });
+    assert.deepEqual(considered[1], {
+      step: "gateway",
+      rule: "ingressrule/default/door",
+      when: ['uri prefix "/open"'],
+      outcome: "chosen",
+    });
     const closed = await explained("GET", "http://any.example/closed", { gateway: "istio-ingress" });
     assert.equal(closed.answer?.status, 404);
   });
@@ -238,9 +243,10 @@ describe("an explanation for people", () => {
       "  retries    2 on 5xx, connect-failure, refused-stream, each at most 1 s",
       "  fault      10 % delayed by 5 s",
       "  fault      1 % aborted with 418",
+      "      balancing RANDOM by destinationpolicy/default/random",
       "  copy of 100 % to audit.default.svc.cluster.local port 9080",
-      "  chosen      route routerule/default/jason",
-      "  not reached route routerule/default/split: routerule/default/jason comes first",
+      '  chosen      route routerule/default/jason (uri prefix "/reviews" and header x-user exact "jason")',
+      "  not reached route routerule/default/split (every request)",
     ])
       assert.ok(text.includes(line), `${line} is not in\n${text}`);
   });

@@ -9,10 +9,9 @@ import { expect, repeat, showTally, type TourContext, type TourStep, tally } fro
 const RULES = ["destination-rule-all", "virtual-service-all-v1", "virtual-service-reviews-test-v2"];
 
 async function explained({ mesh }: TourContext, ...header: readonly string[]): Promise<string> {
-  const request = parseRequest("GET", "http://reviews:9080/reviews/0", { header, from: "productpage.default" });
-  const { rule, destinations } = await explainRequest(await completeCaller(request, mesh.bus), {
-    source: new LiveSource(mesh.bus),
-  });
+  const asked = parseRequest("GET", "http://reviews:9080/reviews/0", { header, from: "productpage.default" });
+  const { request } = await completeCaller(asked, mesh.bus);
+  const { rule, destinations } = await explainRequest(request, { source: new LiveSource(mesh.bus) });
   const versions = destinations.map(({ labels }) => labels["version"] ?? "any version");
   return `${versions.join(" or ")} by ${rule}`;
 }
