@@ -22,23 +22,32 @@ export interface DocumentFile {
 
 const EXTENSIONS = new Set([".yaml", ".yml", ".json"]);
 
-/** Reads files, folders (their YAML and JSON files in order of name, no deeper) and `-`. Throws UsageError. */
-export async function readDocumentFiles(names: readonly string[], io: CliIo): Promise<readonly DocumentFile[]> {
+export interface FileFlags {
+  readonly filename: readonly string[];
+  /** Folders with all that is below them. */
+  readonly recursive?: boolean;
+}
+
+/** Reads files, folders (their YAML and JSON files in order of name) and `-`. Throws UsageError. */
+export async function readDocumentFiles(
+  { filename: names, recursive = false }: FileFlags,
+  io: CliIo,
+): Promise<readonly DocumentFile[]> {
   if (names.length === 0) throw new UsageError("filename not specified (see --filename or -f)");
   const files: DocumentFile[] = [];
   for (const name of names) {
     if (name === "-") files.push({ name, text: await io.readStdin() });
-    else for (const path of expand(name)) files.push({ name: path, text: readText(path) });
+    else for (const path of expand(name, recursive)) files.push({ name: path, text: readText(path) });
   }
   const tooLong = files.find(({ text }) => Buffer.byteLength(text) > MAX_SUBMISSION_BYTES - 4096);
   if (tooLong !== undefined) throw new UsageError(`${tooLong.name} is longer than 1 MiB; split it into several files`);
   return files;
 }
 
-function expand(name: string): string[] {
+function expand(name: string, recursive: boolean): string[] {
   try {
     if (!statSync(name).isDirectory()) return [name];
-    const paths = readdirSync(name)
+    const paths = readdirSync(name, { recursive, encoding: "utf8" })
       .filter((entry) => EXTENSIONS.has(extname(entry)))
       .sort()
       .map((entry) => join(name, entry));
@@ -46,7 +55,8 @@ function expand(name: string): string[] {
   } catch (error) {
     throw new UsageError(`cannot read ${name}: ${errorMessage(error)}`);
   }
-  throw new UsageError(`no .yaml, .yml or .json file in ${name}`);
+  const deeper = recursive ? "" : "; -R looks into the folders below it too";
+  throw new UsageError(`no .yaml, .yml or .json file in ${name}${deeper}`);
 }
 
 function readText(path: string): string {

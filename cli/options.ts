@@ -39,7 +39,9 @@ export function withOutputOption(
 }
 
 export function withFilenameOption(command: Command): Command {
-  return command.option("-f, --filename <path>", "file, folder or -; may be repeated", collect, []);
+  return command
+    .option("-f, --filename <path>", "file, folder or -; may be repeated", collect, [])
+    .option("-R, --recursive", "with folders, also what is below them");
 }
 
 /** Of commands that send documents. */

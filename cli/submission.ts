@@ -4,6 +4,7 @@ import { type ConnectionFlags, withBus } from "./connection.ts";
 import {
   type DocumentFile,
   type FileDocument,
+  type FileFlags,
   ofTheMesh,
   parseDocuments,
   toResult,
@@ -14,8 +15,7 @@ import { type WaitFlags, waitIfAsked } from "./options.ts";
 import { withProgress } from "./progress.ts";
 import { palette, renderApplyResult } from "./render.ts";
 
-export interface SubmitFlags extends ConnectionFlags, WaitFlags {
-  readonly filename: readonly string[];
+export interface SubmitFlags extends ConnectionFlags, WaitFlags, FileFlags {
   readonly namespace?: string;
   readonly dryRun?: boolean;
   readonly output: string;

@@ -20,14 +20,13 @@ import { readLiveWorld } from "../analysis/live-world.ts";
 import { FORMATS, type MessageFormat, renderCodes, renderMessages, renderSummary } from "../analysis/render.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { parseDocuments, readDocumentFiles } from "../documents.ts";
+import { type FileFlags, parseDocuments, readDocumentFiles } from "../documents.ts";
 import { type CliIo, EXIT, UsageError } from "../io.ts";
 import { withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
 import { withProgress } from "../progress.ts";
 import { palette } from "../render.ts";
 
-interface AnalyzeFlags extends ConnectionFlags {
-  readonly filename: readonly string[];
+interface AnalyzeFlags extends ConnectionFlags, FileFlags {
   readonly live?: boolean;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
@@ -125,9 +124,7 @@ async function runAnalysis(flags: AnalyzeFlags, io: CliIo): Promise<number> {
 }
 
 async function readWorld(flags: AnalyzeFlags, io: CliIo): Promise<World> {
-  const { filename, namespace } = flags;
-  const hasFiles = filename.length > 0;
-  const files = hasFiles ? await readFiles(filename, namespace, io) : undefined;
+  const files = flags.filename.length > 0 ? await readFiles(flags, io) : undefined;
   if (files !== undefined && flags.live !== true) return { ...files, live: undefined, nowMs: Date.now() };
   const live = await withBus(flags, io, (bus) =>
     withProgress(io, "Reading the mesh", (progress) => readLiveWorld(bus, progress)),
@@ -135,8 +132,9 @@ async function readWorld(flags: AnalyzeFlags, io: CliIo): Promise<World> {
   return { ...(files === undefined ? live : overlaid(live, files)), nowMs: Date.now() };
 }
 
-async function readFiles(names: readonly string[], namespace: string | undefined, io: CliIo): Promise<WrittenWorld> {
-  const documents = (await readDocumentFiles(names, io)).flatMap((file) => parseDocuments(file));
+async function readFiles(flags: AnalyzeFlags, io: CliIo): Promise<WrittenWorld> {
+  const { namespace } = flags;
+  const documents = (await readDocumentFiles(flags, io)).flatMap((file) => parseDocuments(file));
   const written = documents.map(({ file, ...document }) => ({
     ...document,
     origin: file === "-" ? "standard input" : file,

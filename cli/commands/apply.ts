@@ -20,7 +20,7 @@ export const APPLY: CommandDefinition = {
   define(command, { io, run }) {
     withSubmitOptions(command).action((flags: SubmitFlags) =>
       run(async () => {
-        const files = await readDocumentFiles(flags.filename, io);
+        const files = await readDocumentFiles(flags, io);
         const { namespace } = flags;
         const submissions = files.map((file) =>
           namespace === undefined && isOfTheMesh(file)

@@ -17,7 +17,7 @@ export const CREATE: CommandDefinition = {
   define(command, { io, run }) {
     withSubmitOptions(command).action((flags: SubmitFlags) =>
       run(async () => {
-        const files = await readDocumentFiles(flags.filename, io);
+        const files = await readDocumentFiles(flags, io);
         const { namespace } = flags;
         const submissions = files.map((file) =>
           edited(file, io, (document) =>

@@ -5,6 +5,7 @@ import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import {
   type DocumentKey,
+  type FileFlags,
   keyOfDocument,
   ofTheMesh,
   parseDocuments,
@@ -25,8 +26,7 @@ import {
 import { palette, renderApplyResult } from "../render.ts";
 import { listSelected, parseSelection, type SelectionFlags } from "../resources/selection.ts";
 
-interface DeleteFlags extends ConnectionFlags, WaitFlags, SelectionFlags {
-  readonly filename: readonly string[];
+interface DeleteFlags extends ConnectionFlags, WaitFlags, SelectionFlags, FileFlags {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly ignoreNotFound?: boolean;
@@ -158,7 +158,7 @@ async function finderOf(
 }
 
 async function victimsOfFiles(flags: DeleteFlags, io: CliIo): Promise<Victims> {
-  const documents = ofTheMesh((await readDocumentFiles(flags.filename, io)).flatMap(parseDocuments), io);
+  const documents = ofTheMesh((await readDocumentFiles(flags, io)).flatMap(parseDocuments), io);
   if (documents.length === 0) throw new UsageError("nothing to delete");
   const victims = documents
     .filter((document) => "value" in document)

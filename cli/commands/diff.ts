@@ -7,6 +7,7 @@ import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
 import {
   type FileDocument,
+  type FileFlags,
   inNamespace,
   ofTheMesh,
   parseDocuments,
@@ -20,8 +21,7 @@ import { type Palette, palette, renderApplyResult } from "../render.ts";
 import { canonicalYaml, type FieldChange, fieldChanges } from "../resources/canonical.ts";
 import { unifiedDiff } from "../resources/unified-diff.ts";
 
-interface DiffFlags extends ConnectionFlags {
-  readonly filename: readonly string[];
+interface DiffFlags extends ConnectionFlags, FileFlags {
   readonly namespace?: string;
   readonly output: "short" | "json";
 }
@@ -55,7 +55,7 @@ export const DIFF: CommandDefinition = {
     withFilenameOption(command).option("-n, --namespace <namespace>", "namespace of documents that name none");
     withConnectionOptions(withOutputOption(command, ["short", "json"])).action((flags: DiffFlags) =>
       run(async () => {
-        const files = await readDocumentFiles(flags.filename, io);
+        const files = await readDocumentFiles(flags, io);
         const colours = palette(io.colours);
         const documents = ofTheMesh(files.flatMap(parseDocuments), io);
         if (documents.length === 0) throw new UsageError("nothing to compare");

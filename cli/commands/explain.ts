@@ -2,7 +2,7 @@ import type { Bus } from "../../shared/bus/index.ts";
 import type { AttributeJson, MixerCheckAnswer } from "../../shared/wire/index.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { readDocumentFiles } from "../documents.ts";
+import { type FileFlags, readDocumentFiles } from "../documents.ts";
 import { explainRequest } from "../explain/explain.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import { FileSource } from "../explain/file-source.ts";
@@ -19,8 +19,7 @@ import { palette } from "../render.ts";
 
 const MIXER_TIMEOUT_MS = 2_000;
 
-interface ExplainFlags extends ConnectionFlags, RequestFlags {
-  readonly filename: readonly string[];
+interface ExplainFlags extends ConnectionFlags, RequestFlags, FileFlags {
   readonly output: "text" | "json";
 }
 
@@ -58,7 +57,7 @@ export const EXPLAIN: CommandDefinition = {
         run(async () => {
           const request = parseRequest(method, url, flags);
           if (flags.filename.length === 0) return withBus(flags, io, (bus) => live(request, bus, flags, io));
-          const files = await readDocumentFiles(flags.filename, io);
+          const files = await readDocumentFiles(flags, io);
           const source = new FileSource(files, request);
           const explanation = await explainRequest(request, { source });
           return tell(explanation, source.remarks, flags, io);

@@ -32,7 +32,7 @@ export const REPLACE: CommandDefinition = {
   define(command, { io, run }) {
     withSubmitOptions(command).action((flags: SubmitFlags) =>
       run(async () => {
-        const files = await readDocumentFiles(flags.filename, io);
+        const files = await readDocumentFiles(flags, io);
         const prepare = async (client: ConfigClient) => {
           const submissions: Submission[] = [];
           for (const file of files) submissions.push(await expecting(file, flags.namespace, client, io));

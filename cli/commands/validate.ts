@@ -6,6 +6,7 @@ import type { CommandDefinition } from "../command.ts";
 import {
   type DocumentFile,
   type FileDocument,
+  type FileFlags,
   inNamespace,
   parseDocuments,
   readDocumentFiles,
@@ -29,8 +30,7 @@ interface Verdict {
   readonly warnings: readonly FieldError[];
 }
 
-interface ValidateFlags {
-  readonly filename: readonly string[];
+interface ValidateFlags extends FileFlags {
   readonly namespace?: string;
   readonly output: string;
 }
@@ -54,7 +54,7 @@ export const VALIDATE: CommandDefinition = {
       .option("-n, --namespace <namespace>", "namespace of documents that name none")
       .action((flags: ValidateFlags) =>
         run(async () => {
-          const files = await readDocumentFiles(flags.filename, io);
+          const files = await readDocumentFiles(flags, io);
           const verdicts = files.flatMap((file) => verdictsOf(file, flags.namespace));
           if (verdicts.length === 0)
             throw new UsageError(`no documents in ${files.map(({ name }) => name).join(", ")}`);

@@ -10,14 +10,13 @@ import {
 } from "../../shared/model/index.ts";
 import type { CommandDefinition, SubcommandDefinition } from "../command.ts";
 import { type ConnectionFlags, withBus } from "../connection.ts";
-import { readDocumentFiles } from "../documents.ts";
+import { type FileFlags, readDocumentFiles } from "../documents.ts";
 import { type CliIo, EXIT, UsageError } from "../io.ts";
 import { withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
 import { type MachineFlags, workloadSettings } from "../workload-settings.ts";
 
-interface ConfigureFlags extends ConnectionFlags, MachineFlags {
+interface ConfigureFlags extends ConnectionFlags, MachineFlags, FileFlags {
   readonly namespace: string;
-  readonly filename: readonly string[];
   readonly output: "env" | "json";
 }
 
@@ -85,7 +84,7 @@ async function fromMesh(name: string | undefined, flags: ConfigureFlags, io: Cli
 }
 
 async function fromFiles(name: string | undefined, flags: ConfigureFlags, io: CliIo): Promise<NamedGroup> {
-  const files = await readDocumentFiles(flags.filename, io);
+  const files = await readDocumentFiles(flags, io);
   const groups = files.flatMap(({ name: file, text }) =>
     parseSubmission(text, createKindRegistry()).flatMap((document): ParsedResource<WorkloadGroupSpec>[] => {
       if (document.ok) return isKind(document.parsed, WORKLOAD_GROUP) ? [document.parsed] : [];

@@ -26,15 +26,15 @@ import {
   tombstoneOf,
   versionNumber,
 } from "./config-store.ts";
-import { hasReferences, StoredResources } from "./references.ts";
+import { StoredResources, turnOf } from "./references.ts";
 
 /**
  * What happens to a submission: every document is judged alone, and gets one result. A refused document changes
  * nothing: what was in force before it stays in force, and its neighbours are accepted all the same.
  *
  * Submissions are handled one after another, so that a check ("this revision", "this handler exists") still holds when
- * the resource is written. Within one submission, what names others (rules) is judged after what may be named
- * (handlers, instances), wherever they stand in the file; results come in the order of the file.
+ * the resource is written. Within one submission, what names others (rules, routes) is judged after what may be
+ * named (handlers, instances, subsets), wherever they stand in the file; results come in the order of the file.
  */
 export type Outcome = "created" | "configured" | "unchanged" | "rejected" | "pending";
 
@@ -167,8 +167,8 @@ export class Applier {
     const results: ApplyResult[] = [];
     // What a dry run would have stored by now.
     const imagined = new Map<string, ParsedResource>();
-    const named = (document: SubmittedDocument): boolean => document.ok && hasReferences(document.parsed);
-    for (const document of [...documents.filter((item) => !named(item)), ...documents.filter(named)]) {
+    const turn = (document: SubmittedDocument): number => (document.ok ? turnOf(document.parsed) : 0);
+    for (const document of documents.toSorted((a, b) => turn(a) - turn(b))) {
       results.push(
         document.ok
           ? await this.#applyOne(document, options, imagined)

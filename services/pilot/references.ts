@@ -6,14 +6,20 @@ import {
   QUOTA_SPEC_BINDING,
   type Resource,
   type ResourceKey,
+  ROUTE_RULE,
   specOf,
+  VIRTUAL_SERVICE,
 } from "../../shared/model/index.ts";
 import { checkReferences, checkRemoval, type PolicyResources } from "../../shared/policy/index.ts";
 import { type ConfigStore, configKey } from "./config-store.ts";
 
-/** Whether a resource names others, which are to be judged before it. */
-export function hasReferences(resource: ParsedResource): boolean {
-  return resource.definition.class === "mixer-rule" || resource.definition.class === "quota-binding";
+/** Routes, which name what other resources define: services, subsets. They wait where it is not there. */
+const ROUTES: ReadonlySet<string> = new Set([VIRTUAL_SERVICE.kind, ROUTE_RULE.kind]);
+
+/** In which turn of a submission a resource is judged: what it may name goes before it. */
+export function turnOf({ definition }: ParsedResource): 0 | 1 {
+  const isRule = definition.class === "mixer-rule" || definition.class === "quota-binding";
+  return isRule || ROUTES.has(definition.kind) ? 1 : 0;
 }
 
 /** What is stored, as the rules about references between resources want to see it. */

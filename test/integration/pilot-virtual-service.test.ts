@@ -160,6 +160,19 @@ test("a VirtualService for several services is written into each, and the leader
   assert.ok(config.requires.some(({ table, key }) => table === "service" && key === "default.reviews"));
 });
 
+test("within one submission what it names may stand after it", async () => {
+  const route = virtualService("late", "early.example").replace("name: shop", "name: early");
+  const subset = destinationRule("reviews", "late").replace(": late}", ": v1}").replace("name: reviews", "name: late");
+  const results = await apply(route + subset);
+  assert.deepEqual(
+    results.map(({ kind, outcome, warnings }) => [kind, outcome, ...warnings.map(({ reason }) => reason)]),
+    [
+      ["VirtualService", "created"],
+      ["DestinationRule", "created"],
+    ],
+  );
+});
+
 test("one that names what is not there waits, also for the next leader, and the routes stay", async () => {
   const { bytes } = await stored("reviews");
   const [waiting] = await apply(virtualService("v2", "reviews, ratings"));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -46,6 +46,19 @@ describe("lateen validate", () => {
       /^-: virtualservice\/prod\/reviews: valid\n {2}warning: spec\.http\[0\]\.mirrorPercent: deprecated/,
     );
     assert.match(out, /1 document, all valid$/);
+  });
+
+  test("takes a folder, and with -R all that is below it", async () => {
+    mkdirSync(join(folder, "rules/more"), { recursive: true });
+    writeFileSync(join(folder, "rules/more/good.yaml"), GOOD);
+    const shallow = await lateen(
+      ["validate", "-f", "rules"].map((word) => (word === "rules" ? join(folder, word) : word)),
+    );
+    assert.equal(shallow.code, 2);
+    assert.match(shallow.err, /no \.yaml, \.yml or \.json file in .*; -R looks into the folders below it too/);
+    const deep = await lateen(["validate", "-R", "-f", join(folder, "rules")]);
+    assert.equal(deep.code, 0, deep.err);
+    assert.match(deep.out, /rules\/more\/good\.yaml: virtualservice\/prod\/reviews: valid/);
   });
 
   test("ends with 1 and names every fault with its remedy", async () => {

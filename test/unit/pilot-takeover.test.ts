@@ -228,3 +228,32 @@ spec:
     assert.deepEqual(endpoints("two", "one"), ["one"]);
   });
 });
+
+describe("a gateway that restarts while the lead changes", () => {
+  test("finds what it served before, although nobody knows its labels", () => {
+    const mesh = new CompiledMesh();
+    mesh.addGateway("ingress.edge", { app: "in" });
+    for (const [name, app] of [
+      ["in", "in"],
+      ["out", "out"],
+    ] as const) {
+      mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: ${name}, namespace: edge}
+spec: {selector: {app: ${app}}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+`);
+    }
+    mesh.table.instances.set(EDGE, []);
+    mesh.compiler.serviceChanged(EDGE, false);
+    const next = mesh.successor([], true, ["ingress.edge"]);
+    assert.equal(gatewayOf(mesh).servers.length, 1);
+    assert.deepEqual(gatewayOf(next), gatewayOf(mesh));
+    mesh.table.instances.set(EDGE, [{ app: "out" }]);
+    next.compiler.serviceChanged(EDGE, false);
+    assert.deepEqual(
+      gatewayOf(next).servers.map(({ rule }) => rule),
+      ["gateway/edge/out"],
+    );
+  });
+});

@@ -56,6 +56,31 @@ test("each row is told once, and to nobody who began later", () => {
   assert.equal(taps.take(one).rows.length, 0);
 });
 
+test("a caller with endless names hides neither itself nor who comes after it", () => {
+  const taps = new Taps(new FakeClock());
+  const order = { ...parseTapRequest({ id: "one" }), maxChars: 8_192 };
+  taps.take(order);
+  const endless = request();
+  endless.source = { ...endless.source, instance: "\u0001".repeat(16_000), workload: "\u20ac".repeat(5_000) };
+  taps.offer(endless);
+  taps.offer(request());
+  const { rows, dropped } = taps.take(order);
+  assert.deepEqual([rows.length, dropped], [2, 0]);
+  assert.ok(Buffer.byteLength(JSON.stringify(rows)) < 8_192);
+});
+
+test("a row that fits into no answer is dropped and counted, and the next ones come", () => {
+  const taps = new Taps(new FakeClock());
+  const order = { ...parseTapRequest({ id: "one" }), maxChars: 1_000 };
+  taps.take(order);
+  taps.offer(request({ path: `/${"\u0001".repeat(1_000)}` }));
+  taps.offer(request());
+  assert.deepEqual(
+    [taps.take(order)].map(({ rows, dropped }) => [rows.length, dropped]),
+    [[1, 1]],
+  );
+});
+
 test("what a watcher does not fetch is dropped and counted, and one that is gone is forgotten", () => {
   const clock = new FakeClock();
   const taps = new Taps(clock);

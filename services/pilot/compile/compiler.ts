@@ -1,5 +1,5 @@
 import { formatKey, keyOf, type MeshConfigSpec, type ParsedResource, revisionOf } from "../../../shared/model/index.ts";
-import { type EndpointInput, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
+import { type EndpointInput, GatewayConfig, type Input, ServiceConfig, tableKey } from "../../../shared/wire/index.ts";
 import { type Affected, affected, merged, NOTHING } from "./affected.ts";
 import { type CompiledTableName, CompiledTables, type CompiledValue, type Restored } from "./compiled-tables.ts";
 import { type Concern, kindOfRule, type Oddity } from "./concern.ts";
@@ -91,7 +91,10 @@ export class Compiler {
 
   /** The same for a value of another table. */
   restore(table: CompiledTableName, key: string, value: Uint8Array): Restored {
-    if (table === "gateway") this.#routing.restoreGateway(value);
+    if (table === "gateway") {
+      this.#routing.restoreGateway(value);
+      this.#gateways.restore(key, GatewayConfig.decode(value));
+    }
     return this.#tables.restore(table, key, value);
   }
 

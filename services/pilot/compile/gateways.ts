@@ -1,4 +1,5 @@
 import { GATEWAY, isKind, type Labels, type ParsedResource } from "../../../shared/model/index.ts";
+import type { GatewayConfig } from "../../../shared/wire/index.ts";
 import { type Affected, affected, NOTHING } from "./affected.ts";
 import { agedOf } from "./age.ts";
 import type { Concern } from "./concern.ts";
@@ -24,13 +25,16 @@ export interface GatewayRouting {
  * Gateway resources, and the workloads that they choose by their labels: registered services whose instances are gateways. Each such
  * service has one key in table `gateway`, for all of its instances; it is chosen when one of them is.
  *
- * A service without instances keeps the labels that it had last, so that a gateway which restarts finds its routes.
+ * A service without instances keeps the labels that it had last, so that a gateway which restarts finds its routes. A new leader
+ * does not know those; it goes on with the Gateways that the written value names.
  */
 export class Gateways implements Concern {
   readonly kinds = ["gateway"];
   readonly #entries = new Map<string, GatewayEntry>();
   /** Key in table `gateway` -> the labels of each of the service's instances. */
   readonly #workloads = new Map<string, readonly Labels[]>();
+  /** Rules of the Gateways that chose a workload, until its labels are known. */
+  readonly #restored = new Map<string, ReadonlySet<string>>();
   readonly #routing: GatewayRouting;
 
   constructor(routing: GatewayRouting) {
@@ -68,14 +72,21 @@ export class Gateways implements Concern {
     return affected({ gateways: this.#chosenBy(...[...this.#entries.values()].filter(({ id }) => ids.has(id))) });
   }
 
+  /** Takes over what an earlier leader wrote for the workload with this key. */
+  restore(key: string, { servers }: Pick<GatewayConfig, "servers">): void {
+    this.#restored.set(key, new Set(servers.map(({ rule }) => rule)));
+  }
+
   /** A registered service or its instances came, went or changed; undefined: it is gone. */
   serviceChanged(key: string, service: CompiledService | undefined): Affected {
     const before = this.#workloads.get(key);
     if (service?.gateway !== true) {
+      this.#restored.delete(key);
       return this.#workloads.delete(key) ? affected({ gateways: [key] }) : NOTHING;
     }
     const labels = (service.endpoints ?? []).map((endpoint) => endpoint.labels ?? {});
     if (labels.length === 0 && before !== undefined) return NOTHING;
+    if (labels.length > 0) this.#restored.delete(key);
     if (JSON.stringify(before) === JSON.stringify(labels)) return NOTHING;
     this.#workloads.set(key, labels);
     return affected({ gateways: [key] });
@@ -102,7 +113,9 @@ export class Gateways implements Concern {
     return keys.filter((key) => entries.some((entry) => entry !== undefined && this.#chooses(entry, key)));
   }
 
-  #chooses({ spec }: GatewayEntry, key: string): boolean {
+  #chooses({ rule, spec }: GatewayEntry, key: string): boolean {
+    const restored = this.#restored.get(key);
+    if (restored !== undefined) return this.#workloads.has(key) && restored.has(rule);
     return this.#workloads.get(key)?.some((labels) => satisfies(labels, spec.selector)) === true;
   }
 }

@@ -53,11 +53,15 @@ export interface ConnectorOptions {
   readonly self: Peer;
   /** Of what servers answer. */
   readonly limits?: Http1Limits;
+  /** Of this proxy's admin API, which is for the machine alone; 0 (default): not known. */
+  readonly adminPort?: number;
   /** Undefined while there is no certificate yet. */
   identity(): ClientIdentity | undefined;
   /** Undefined when the certificate's SPIFFE id may serve that service, else what is wrong with it. */
   verify(target: ConnectTarget, socket: TLSSocket): { readonly error: string } | { readonly expiresMs: number };
 }
+
+const OWN_ADMIN = "the address is the admin API of this proxy";
 
 /**
  * Opens connections to other proxies (mutual TLS, ALPN lateen/1, then Hello) and to instances without one (plain
@@ -88,6 +92,10 @@ export class Connector {
     const socket = connectTcp({ host: target.address, port: target.port, noDelay: true, ...readBy(target) });
     const failed = this.#guard(socket, target, events);
     socket.once("connect", () => {
+      if (this.#isOwnAdmin(socket)) {
+        failed.fail(OWN_ADMIN);
+        return;
+      }
       failed.disarm();
       keepAlive(socket, target);
       events.onConnected(socket, Number.POSITIVE_INFINITY, target.reader);
@@ -118,6 +126,15 @@ export class Connector {
       keepAlive(socket, target);
       events.onConnected(socket, Number.POSITIVE_INFINITY);
     });
+  }
+
+  /**
+   * Where an instance listens is its own word, and what a name resolves to is its owner's: both may point at the loopback
+   * of whoever calls. So it is the connection that is looked at, not the address.
+   */
+  #isOwnAdmin({ localAddress, remoteAddress, remotePort }: Socket): boolean {
+    const { adminPort = 0 } = this.#options;
+    return adminPort !== 0 && remotePort === adminPort && remoteAddress === localAddress;
   }
 
   #connectMutualTls(target: ConnectTarget, events: ConnectEvents): void {
@@ -169,7 +186,11 @@ export class Connector {
   }
 
   /** Reports the first of error, close and time-out as a failure, unless disarmed before. */
-  #guard(socket: Socket, target: ConnectTarget, events: ConnectEvents): { disarm(): void } {
+  #guard(
+    socket: Socket,
+    target: ConnectTarget,
+    events: ConnectEvents,
+  ): { disarm(): void; fail(message: string): void } {
     const fail = (reason: "connect-failure" | "connect-timeout", message: string): void => {
       disarm();
       socket.on("error", () => {});
@@ -187,6 +208,6 @@ export class Connector {
     };
     socket.on("error", onError);
     socket.on("close", onClose);
-    return { disarm };
+    return { disarm, fail: (message) => fail("connect-failure", message) };
   }
 }

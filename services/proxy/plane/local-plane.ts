@@ -89,6 +89,7 @@ export class LocalPlane implements DataPlane {
       connectTimeoutMs: config.connectTimeoutMs,
       self: this.#self,
       limits: http1Settings(config),
+      adminPort: config.adminPort,
       identity: () => this.#client,
       verify: instanceVerifier(() => this.#directory),
     });

@@ -17,6 +17,8 @@ const MAX_ROWS = 1_000;
 /** Of one answer, so that it fits into a message. */
 export const MAX_ANSWER_CHARS = 384 * 1024;
 const MAX_TEXT_CHARS = 1_024;
+/** Names and labels, some of which the other side says of itself: no name in the mesh is longer. */
+const MAX_NAME_CHARS = 253;
 
 interface Watcher {
   readonly filter: TapFilter;
@@ -63,7 +65,13 @@ export class Taps {
       this.#sweepLater();
     }
     watcher.askedMs = this.#clock.monotonic();
-    const count = fitting(watcher.rows, maxChars);
+    let count = fitting(watcher.rows, maxChars);
+    // A row that fits into no answer must not keep back all that come after it.
+    while (count === 0 && watcher.rows.length > 0) {
+      watcher.rows.shift();
+      watcher.dropped++;
+      count = fitting(watcher.rows, maxChars);
+    }
     const answer = { rows: watcher.rows.slice(0, count), dropped: watcher.dropped };
     watcher.rows = watcher.rows.slice(count);
     watcher.dropped = 0;
@@ -98,7 +106,7 @@ export class Taps {
 function fitting(rows: readonly TapRow[], maxChars: number): number {
   let chars = 0;
   for (let i = 0; i < rows.length; i++) {
-    chars += JSON.stringify(rows[i]).length;
+    chars += Buffer.byteLength(JSON.stringify(rows[i]));
     if (chars > maxChars) return i;
   }
   return rows.length;
@@ -127,13 +135,17 @@ function rowOf(record: RequestRecord): TapRow {
   };
 }
 
+function shortened(name: string): string {
+  return name.length > MAX_NAME_CHARS ? name.slice(0, MAX_NAME_CHARS) : name;
+}
+
 function peerOf({ namespace, service, host, workload, instance, labels, principal, ip, port }: Peer): TapPeer {
   return {
     namespace,
-    service: service || host,
-    workload,
-    instance,
-    version: labels["version"] ?? "",
+    service: shortened(service || host),
+    workload: shortened(workload),
+    instance: shortened(instance),
+    version: shortened(labels["version"] ?? ""),
     principal,
     address: ip === "" ? "" : `${ip.includes(":") ? `[${ip}]` : ip}:${port}`,
   };
