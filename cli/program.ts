@@ -58,6 +58,10 @@ function report(error: unknown, io: CliIo, failureCode: number): number {
     io.err(`${bad("Error:")} ${error.message}`);
     return EXIT.usage;
   }
+  if (io.signal.aborted) {
+    io.err("Interrupted; what was accepted stays accepted.");
+    return failureCode;
+  }
   io.err(`${bad("Error:")} ${errorMessage(error)}`);
   if (!(error instanceof MeshError)) return failureCode;
   const remedy = REMEDIES[error.code];

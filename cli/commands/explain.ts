@@ -10,7 +10,7 @@ import { completeCaller } from "../explain/live-caller.ts";
 import { liveRemarks } from "../explain/live-remarks.ts";
 import { LiveSource } from "../explain/live-source.ts";
 import { renderExplanation } from "../explain/render-explanation.ts";
-import { type ExplainedRequest, parseRequest, type RequestFlags } from "../explain/request.ts";
+import { type ExplainedRequest, METHODS, parseRequest, type RequestFlags } from "../explain/request.ts";
 import { unlessSilent } from "../explain/silence.ts";
 import { type CliIo, EXIT } from "../io.ts";
 import { collect, withConnectionOptions, withFilenameOption, withOutputOption } from "../options.ts";
@@ -44,6 +44,7 @@ export const EXPLAIN: CommandDefinition = {
       line: "lateen explain GET http://bookinfo.example.com/productpage --gateway istio-system/istio-ingress -o json",
     },
   ],
+  completes: [METHODS, []],
   exitCodes: { 0: "a route takes the request", 1: "none does, or the mesh cannot be asked", 2: "wrong command line" },
   define(command, { io, run }) {
     command

@@ -37,6 +37,8 @@ const OPTION_SOURCES: Readonly<Record<string, CompletionSource>> = {
   "--to-namespace": "namespaces",
   "--service": "services",
   "--context": "contexts",
+  "--from": "services",
+  "--to": "services",
   "--filename": "files",
   "--credentials": "files",
   "--workloads": "files",

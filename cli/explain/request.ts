@@ -27,7 +27,7 @@ export interface RequestFlags {
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** They are in capitals; whoever types `get` means GET. */
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+export const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;

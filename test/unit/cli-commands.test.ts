@@ -103,3 +103,14 @@ test("bus-config gives each user a folder and keeps passwords that are there", a
   assert.equal(readFileSync(join(out, "pilot/credentials.env"), "utf8"), before);
   assert.ok(readdirSync(out).includes("w.default.c.d"));
 });
+
+test("Ctrl-C while something is waited for is told as that, not as an error of its own", async () => {
+  const interrupted = new AbortController();
+  interrupted.abort();
+  const { code, err } = await runLateen(["get", "vs", "--nats-url", "nats://127.0.0.1:1"], {
+    signal: interrupted.signal,
+  });
+  assert.equal(code, 1);
+  assert.match(err, /^Interrupted; what was accepted stays accepted\.$/m);
+  assert.doesNotMatch(err, /Error:/);
+});
