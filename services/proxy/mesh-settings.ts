@@ -11,33 +11,45 @@ export type OutboundPolicy = ProxyConfig["outboundPolicy"];
 /** Who has the word about a setting: the proxy's start, the mesh, or the scope of its workload. */
 export type SettingSource = "start" | "mesh" | "scope";
 
-/** The settings that the mesh may change in a running proxy, as they are in force. Immutable: a change makes a new one. */
-export interface MeshSettings {
+/** What the application may call. */
+export interface OutboundLimits {
   readonly outboundPolicy: OutboundPolicy;
   readonly outboundPolicyFrom: SettingSource;
   /** Undefined: the application may call everything. */
   readonly scope: EgressScope | undefined;
+}
+
+/** What is told of its requests. */
+export interface ObservationSettings {
   readonly accessLog: AccessLogTarget;
   readonly accessLogFrom: SettingSource;
   readonly tracing: TraceSettings;
   readonly tracingFrom: SettingSource;
 }
 
+/** The settings that the mesh may change in a running proxy, as they are in force. Immutable: a change makes a new one. */
+export type MeshSettings = OutboundLimits & ObservationSettings;
+
 const DEFAULT_TRACE_FORMATS: TraceSettings["formats"] = ["w3c"];
 
 /** The scope has the last word, then the mesh, then the settings that the proxy was started with. Throws on a word that is none. */
-export function settingsInForce(
+export function limitsInForce(
   start: ProxyConfig,
   { mesh, scope }: WorkloadTold,
-  before?: MeshSettings,
-): MeshSettings {
-  const outbound = outboundPolicy(start, mesh?.outboundTrafficPolicy, scope?.outboundTrafficPolicy);
+  before?: OutboundLimits,
+): OutboundLimits {
+  return {
+    ...outboundPolicy(start, mesh?.outboundTrafficPolicy, scope?.outboundTrafficPolicy),
+    scope: scopeOf(start, scope, before?.scope),
+  };
+}
+
+/** The mesh has the last word. Throws on what this proxy cannot do. */
+export function observationInForce(start: ProxyConfig, { mesh }: Pick<WorkloadTold, "mesh">): ObservationSettings {
   const { accessLogFile, accessLogFormat, accessLogEncoding, tracing, tracingSampling } = mesh ?? {};
   const isSet = (...values: unknown[]): SettingSource =>
     values.some((value) => value !== undefined && value !== null) ? "mesh" : "start";
   return {
-    ...outbound,
-    scope: scopeOf(start, scope, before?.scope),
     accessLog: {
       file: accessLogFile ? permittedLogFile(accessLogFile, start) : (accessLogFile ?? start.accessLog),
       // Who writes a format and says no more means text (Istio).

@@ -1,8 +1,8 @@
-import type { Clock } from "../../shared/base/index.ts";
+import { type Clock, errorMessage } from "../../shared/base/index.ts";
 import { AccessLogSwitch } from "./access-log-switch.ts";
 import type { ProxyConfig } from "./config.ts";
 import type { WorkloadTold } from "./mesh/workload-book.ts";
-import { type MeshSettings, settingsInForce } from "./mesh-settings.ts";
+import { limitsInForce, type MeshSettings, observationInForce } from "./mesh-settings.ts";
 import { Tracer } from "./trace/tracer.ts";
 
 /** The settings that may change while requests go on, and whatever obeys them. Sockets and connections are no part of them. */
@@ -15,7 +15,8 @@ export class RuntimeSettings {
   /** In force as the proxy was started. Throws when the access log cannot be opened. */
   constructor(start: ProxyConfig, clock: Clock) {
     this.#start = start;
-    this.#current = settingsInForce(start, { mesh: undefined, scope: undefined });
+    const untold = { mesh: undefined, scope: undefined };
+    this.#current = { ...limitsInForce(start, untold), ...observationInForce(start, untold) };
     this.accessLog = new AccessLogSwitch(clock);
     this.accessLog.use(this.#current.accessLog);
     this.tracer = new Tracer(this.#current.tracing);
@@ -26,12 +27,23 @@ export class RuntimeSettings {
     return this.#current;
   }
 
-  /** All of it or, when it throws, nothing. */
-  adopt(told: WorkloadTold): void {
-    const next = settingsInForce(this.#start, told, this.#current);
-    this.accessLog.use(next.accessLog);
-    this.tracer.use(next.tracing);
-    this.#current = next;
+  /**
+   * What limits the application comes into force even where the rest cannot: a log that cannot be written is no reason to
+   * let out what must stay in. Returns why log and tracing stay as they were; undefined when all is in force. Throws on
+   * limits that are none: then nothing changes.
+   */
+  adopt(told: WorkloadTold): string | undefined {
+    const limits = limitsInForce(this.#start, told, this.#current);
+    this.#current = { ...this.#current, ...limits };
+    try {
+      const observation = observationInForce(this.#start, told);
+      this.accessLog.use(observation.accessLog);
+      this.tracer.use(observation.tracing);
+      this.#current = { ...limits, ...observation };
+      return undefined;
+    } catch (error) {
+      return errorMessage(error);
+    }
   }
 
   close(): void {

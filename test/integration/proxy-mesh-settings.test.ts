@@ -132,17 +132,23 @@ for (const concurrency of ["1", "2"]) {
       await eventually(async () => assert.deepEqual(await lines(), ["/logged 200"]), WITHIN);
       await isApplied("istio-system", await say("istio-system", { mesh: { ...log, accessLogFile: "" } }));
       await caller.call("wide:9080", "/not-logged");
-      const bad = { ...log, accessLogFile: join(mesh.folder, "no/such/folder") };
+      const limits = { outboundTrafficPolicy: "REGISTRY_ONLY" };
+      const bad = { ...log, ...limits, accessLogFile: join(mesh.folder, "no/such/folder") };
+      assert.notEqual(await status("nowhere.example"), 502);
       const refused = await say("istio-system", { mesh: bad });
       await eventually(async () => {
         const { revision: inForce, reason } = await applied("istio-system");
         assert.equal(inForce, refused - 1);
         assert.match(reason, /ENOENT/);
       }, WITHIN);
+      // What limits the application is in force all the same, and stays so when the other key changes.
+      assert.equal(await status("nowhere.example"), 502);
+      await isApplied("default", await say("default", {}));
+      assert.equal(await status("nowhere.example"), 502);
       const outside = await say("istio-system", { mesh: { ...log, accessLogFile: "/etc/mesh-access.log" } });
       await eventually(async () => {
         const { revision: inForce, reason } = await applied("istio-system");
-        assert.equal(inForce, outside - 2);
+        assert.equal(inForce, outside - 3);
         assert.match(reason, /\/etc\/mesh-access.log is not within/);
       }, WITHIN);
       await isApplied("istio-system", await say("istio-system", {}));

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parseProxyConfig } from "../../services/proxy/config.ts";
-import { settingsInForce } from "../../services/proxy/mesh-settings.ts";
+import { limitsInForce, type MeshSettings, observationInForce } from "../../services/proxy/mesh-settings.ts";
 import { type MeshDefaultsInput, type SidecarScopeInput, WorkloadConfig } from "../../shared/wire/index.ts";
 
 const OWN = { MESH_SERVICE: "caller", MESH_INSTANCE: "caller-1" };
+
+function settingsInForce(
+  start: Parameters<typeof limitsInForce>[0],
+  told: Parameters<typeof limitsInForce>[1],
+  before?: MeshSettings,
+): MeshSettings {
+  return { ...limitsInForce(start, told, before), ...observationInForce(start, told) };
+}
 
 function inForce(mesh?: MeshDefaultsInput, sidecar?: SidecarScopeInput, env: Record<string, string> = {}) {
   const message = { ...(mesh && { mesh }), ...(sidecar && { sidecars: [sidecar] }) };

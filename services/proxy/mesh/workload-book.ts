@@ -14,8 +14,11 @@ export interface WorkloadBookOptions {
   readonly workloads: FollowedTable;
   readonly self: Pick<Peer, "namespace" | "labels">;
   readonly clock: Clock;
-  /** Puts it in force, at once. Throws when it cannot be: then what was before stays, and the reason is reported. */
-  adopt(told: WorkloadTold): void;
+  /**
+   * Puts it in force, at once. Returns why some of the mesh's defaults cannot be. Throws when nothing can: then what was
+   * before stays. Both are reported.
+   */
+  adopt(told: WorkloadTold): string | undefined;
 }
 
 interface BookKey {
@@ -71,8 +74,11 @@ export class WorkloadBook {
     const before = key.config;
     try {
       key.config = value === undefined ? undefined : WorkloadConfig.decode(value);
-      this.#options.adopt({ mesh: this.#root.config?.mesh ?? undefined, scope: this.#scope() });
-      if (key.config !== undefined) key.follow.setApplied({ epoch, sequence, revision: key.config.revision });
+      const refused = this.#options.adopt({ mesh: this.#root.config?.mesh ?? undefined, scope: this.#scope() });
+      // The mesh's defaults are the root's, whichever of the two keys has changed.
+      if (refused !== undefined) this.#root.follow.setApplied({ ...this.#root.follow.applied, reason: refused });
+      if (key.config === undefined || (key === this.#root && refused !== undefined)) return;
+      key.follow.setApplied({ epoch, sequence, revision: key.config.revision });
     } catch (error) {
       key.config = before;
       key.follow.setApplied({ ...applied, reason: errorMessage(error) });
