@@ -53,9 +53,13 @@ const schema = object({
     "Addresses that requests may name instead of the hosts. Networks have no effect so far.",
   ),
   ports: field(ports, "Ports of the hosts."),
-  location: field(enumeration(["MESH_EXTERNAL", "MESH_INTERNAL"]), "Whether its instances are part of the mesh.", {
-    default: "MESH_EXTERNAL",
-  }),
+  location: field(
+    enumeration(["MESH_EXTERNAL", "MESH_INTERNAL"]),
+    "Whether its instances are part of the mesh. A note for people: an instance with a sidecar is known by having registered, and is reached by mutual TLS wherever it is.",
+    {
+      default: "MESH_EXTERNAL",
+    },
+  ),
   resolution: field(
     enumeration(["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"], {
       refused: { DYNAMIC_DNS: "write NONE: requests go to the host that they name" },

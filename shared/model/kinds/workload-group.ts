@@ -100,7 +100,7 @@ const probe: Schema<WorkloadProbeSpec> = checked(
 
 const metadata = object({
   labels: field(workloadLabels(), "Labels of the entries."),
-  annotations: field(map(string()), "Notes of the entries."),
+  annotations: field(map(string()), "Notes of the entries, for people."),
 });
 
 /** WorkloadGroup: what instances outside have in common. */
