@@ -12,7 +12,7 @@ import type { Bus } from "../../shared/bus/index.ts";
 import { Random } from "../conformance/random.ts";
 import { Application } from "../harness/application.ts";
 import { SmallMesh } from "../harness/small-mesh.ts";
-import { EXPLAINED_RULES } from "./explain-rules.ts";
+import { explainedRules } from "./explain-rules.ts";
 
 /** What is explained must be what happens: generated requests go through running proxies, and each is explained beside it. */
 
@@ -26,7 +26,15 @@ const BACKENDS = [
   ["catalog", "v1"],
 ] as const;
 
-const HOSTS = ["reviews", "ratings", "catalog", "reviews.default", "ratings.default.svc.cluster.local"];
+const HOSTS = [
+  "reviews",
+  "ratings",
+  "catalog",
+  "reviews.default",
+  "ratings.default.svc.cluster.local",
+  "api.shop.test",
+  "unknown.test",
+];
 const EDGE_HOSTS = ["shop.example", "big.shop.example", "a.b.shop.example", "other.example", "SHOP.example:80"];
 const PATHS = [
   "/",
@@ -96,7 +104,11 @@ describe("an explanation agrees with the proxies", () => {
     ports.guest = callers[1]["outbound"] ?? 0;
     ports.gateway = callers[2]["gateway"] ?? 0;
     operator = await mesh.operator();
-    const results = await new ConfigClient(operator).apply(EXPLAINED_RULES);
+    const outside = await new Application(({ url, headers }) => ({
+      body: JSON.stringify({ service: "api.shop.test", version: "", url, host: headers.host, headers }),
+    })).listen();
+    applications.push(outside);
+    const results = await new ConfigClient(operator).apply(explainedRules(outside.port));
     for (const { outcome, errors, name } of results)
       assert.notEqual(outcome, "rejected", JSON.stringify({ name, errors }));
     await waitApplied(operator, results, { timeoutMs: 30_000, signal: new AbortController().signal });
@@ -132,6 +144,9 @@ describe("an explanation agrees with the proxies", () => {
       "shop",
       "shop-wildcard",
       "404",
+      "api",
+      "405",
+      "502",
     ])
       assert.ok((outcomes.get(wanted) ?? 0) > 0, `no request met ${wanted}`);
   });

@@ -1,5 +1,21 @@
-/** Rules of both dialects over the services of a small mesh; each says in header x-rule which one it is. */
-export const EXPLAINED_RULES = `
+/**
+ * Rules of both dialects over the services of a small mesh, and over a host outside that answers at `outsidePort`; each
+ * says in header x-rule which one it is.
+ */
+export function explainedRules(outsidePort: number): string {
+  return `${RULES}---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api}
+spec:
+  hosts: [api.shop.test]
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP, targetPort: ${outsidePort}}]
+  endpoints: [{address: 127.0.0.1}]
+`;
+}
+
+const RULES = `
 apiVersion: config.istio.io/v1alpha2
 kind: RouteRule
 metadata: {name: exact-path}
@@ -118,4 +134,28 @@ spec:
   - match: [{uri: {prefix: /}}]
     route: [{destination: {host: catalog, port: {number: 9080}}}]
     headers: {request: {set: {x-rule: shop}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: api}
+spec:
+  hosts: [api.shop.test]
+  http:
+  - match: [{uri: {prefix: /reviews}}]
+    route: [{destination: {host: api.shop.test}}]
+    headers: {request: {set: {x-rule: api}}}
+  - match: [{method: {exact: DELETE}}]
+    directResponse: {status: 405, body: {string: no}}
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: guest}
+spec:
+  workloadSelector: {labels: {app: guest}}
+  egress: [{hosts: [./reviews.default.svc.cluster.local, ./ratings.default.svc.cluster.local]}]
+---
+apiVersion: mesh.istio.io/v1alpha1
+kind: MeshConfig
+metadata: {name: default, namespace: istio-system}
+spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}
 `;
