@@ -16,15 +16,14 @@ export interface BusFacts {
 
 export function judgeBus({ url, server, roundTripMs, denied }: BusFacts): readonly CheckResult[] {
   const version = server?.version ?? "";
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const isNew = major > MIN_NATS[0] || (major === MIN_NATS[0] && minor >= MIN_NATS[1]);
+  const old = whyTooOld(version);
   return [
     { section: SECTION, check: "nats-reachable", level: "ok", text: `${url} answers in ${roundTripMs.toFixed(1)} ms` },
     {
       section: SECTION,
       check: "nats-version",
-      level: isNew ? "ok" : "fail",
-      text: isNew ? version : `${version}, but ${MIN_NATS.join(".")} is needed`,
+      level: old === undefined ? "ok" : "fail",
+      text: old ?? version,
     },
     {
       section: SECTION,
@@ -43,4 +42,11 @@ export function judgeBus({ url, server, roundTripMs, denied }: BusFacts): readon
 
 export function unreachable(text: string): CheckResult {
   return { section: SECTION, check: "nats-reachable", level: "fail", text };
+}
+
+/** Undefined for a version of nats-server that the mesh works with. */
+export function whyTooOld(version: string): string | undefined {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const isNew = major > MIN_NATS[0] || (major === MIN_NATS[0] && minor >= MIN_NATS[1]);
+  return isNew ? undefined : `${version}, but ${MIN_NATS.join(".")} is needed`;
 }

@@ -1,5 +1,6 @@
 import type { Component, ComponentStatus } from "../../shared/wire/index.ts";
 import { type CheckId, type CheckLevel, type CheckResult, isCheckId, someOf } from "./checks.ts";
+import { whyTooOld } from "./judge-bus.ts";
 
 const SECTION = "Components";
 const ROLES: readonly Component[] = ["pilot", "mixer", "ca"];
@@ -47,8 +48,17 @@ export function judgeComponents(facts: ComponentFacts): readonly CheckResult[] {
             SECTION,
           ),
         ]),
+    ...servers(statuses),
     ...findings(statuses),
   ];
+}
+
+/** A cluster has several servers: a component may be connected to another than the command line. */
+function servers(statuses: readonly ComponentStatus[]): CheckResult[] {
+  return statuses.flatMap(({ role, name, serverVersion }) => {
+    const old = serverVersion === "" ? undefined : whyTooOld(serverVersion);
+    return old === undefined ? [] : [result("nats-version", "fail", `that of ${role} ${name} is ${old}`)];
+  });
 }
 
 function answering(role: Component, replicas: readonly ComponentStatus[]): CheckResult {

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import { type App, systemClock } from "../../shared/base/index.ts";
+import { systemClock } from "../../shared/base/index.ts";
 import { type Bus, TableFollower, TableStore } from "../../shared/bus/index.ts";
 import {
   EndpointSet,
@@ -19,6 +14,7 @@ import {
   type WorkloadUser,
 } from "../../shared/wire/index.ts";
 import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { Pilots } from "../harness/pilots.ts";
 
 const TIMEOUT = { timeoutMs: 5000 };
 const REVIEWS: WorkloadUser = { namespace: "default", serviceAccount: "reviews", service: "reviews" };
@@ -27,31 +23,7 @@ let nats: NatsFixture;
 let operator: Bus;
 let workload: Bus;
 let storeBus: Bus;
-let folder: string;
-const pilots = new Map<string, App>();
-
-async function startPilot(name: string): Promise<void> {
-  const config = parsePilotConfig(
-    {
-      NATS_URL: nats.url,
-      NATS_USER: "pilot",
-      NATS_PASSWORD: nats.password("pilot"),
-      LATEEN_DATA_DIR: join(folder, name),
-      REPLICA: name,
-      SERVICE_LINGER_MS: "1s",
-      LEASE_MS: "2s",
-    },
-    [],
-  );
-  const pilot = buildPilot(config, { log: silentLog, watchdog: false });
-  pilots.set(name, pilot);
-  await pilot.start();
-}
-
-async function stopPilot(name: string): Promise<void> {
-  await pilots.get(name)?.stop();
-  pilots.delete(name);
-}
+let pilots: Pilots;
 
 function register(verb: RegistryVerb, instance: string, version: string): void {
   workload.publish(nats.subjects.registry({ ...REVIEWS, verb, instance }), Registration, {
@@ -129,18 +101,17 @@ async function sync(name: string): Promise<SyncReply[]> {
 
 before(async () => {
   nats = await startNats({ workloads: [REVIEWS] });
-  folder = await mkdtemp(join(tmpdir(), "lateen-pilot-"));
+  pilots = await Pilots.prepare(nats, { SERVICE_LINGER_MS: "1s", LEASE_MS: "2s" });
   operator = await nats.connect("operator");
   workload = await nats.connectWorkload(REVIEWS);
   storeBus = await nats.connectStore("pilot");
-  await startPilot("one");
-  await startPilot("two");
+  await pilots.start("one");
+  await pilots.start("two");
 });
 
 after(async () => {
-  for (const name of [...pilots.keys()]) await stopPilot(name);
+  await pilots.remove();
   await nats.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 test("a registration becomes endpoints and a service that requires them", async () => {
@@ -220,7 +191,7 @@ test("when the leader stops the other takes over without rewriting anything", as
   await eventually(async () => assert.deepEqual(await instances(), ["r1", "r2", "r3"]));
   const store = await TableStore.open(storeBus, "service", { create: false });
   const before = await store.get("default.reviews");
-  await stopPilot("one");
+  await pilots.stop("one");
   const accepted = await apply(rule("v2"));
   assert.equal(accepted.outcome, "configured");
   await eventually(async () => assert.equal((await serviceConfig()).routes[0]?.revision, accepted.revision));

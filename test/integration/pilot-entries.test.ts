@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import { type App, systemClock } from "../../shared/base/index.ts";
+import { systemClock } from "../../shared/base/index.ts";
 import { type Bus, TableStore } from "../../shared/bus/index.ts";
 import {
   EndpointSet,
@@ -20,7 +15,8 @@ import {
   WorkloadConfig,
   type WorkloadUser,
 } from "../../shared/wire/index.ts";
-import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
+import { Pilots } from "../harness/pilots.ts";
 
 const WEB: WorkloadUser = { namespace: "default", serviceAccount: "web", service: "web" };
 const DOOR: WorkloadUser = { namespace: "edge", serviceAccount: "door", service: "door", gateway: true };
@@ -30,32 +26,9 @@ const GATEWAY = tableKey("edge", "door");
 let nats: NatsFixture;
 let operator: Bus;
 let storeBus: Bus;
-let folder: string;
 let stopBeating = () => {};
 const workloads: Bus[] = [];
-const pilots = new Map<string, App>();
-
-async function startPilot(name: string): Promise<void> {
-  const config = parsePilotConfig(
-    {
-      NATS_URL: nats.url,
-      NATS_USER: "pilot",
-      NATS_PASSWORD: nats.password("pilot"),
-      LATEEN_DATA_DIR: join(folder, name),
-      REPLICA: name,
-      LEASE_MS: "2s",
-    },
-    [],
-  );
-  const pilot = buildPilot(config, { log: silentLog, watchdog: false });
-  pilots.set(name, pilot);
-  await pilot.start();
-}
-
-async function stopPilot(name: string): Promise<void> {
-  await pilots.get(name)?.stop();
-  pilots.delete(name);
-}
+let pilots: Pilots;
 
 function beat(): void {
   const [web, door] = workloads;
@@ -155,21 +128,20 @@ spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}
 
 before(async () => {
   nats = await startNats({ workloads: [WEB, DOOR] });
-  folder = await mkdtemp(join(tmpdir(), "lateen-pilot-"));
+  pilots = await Pilots.prepare(nats, { LEASE_MS: "2s" });
   operator = await nats.connect("operator");
   storeBus = await nats.connectStore("pilot");
   workloads.push(await nats.connectWorkload(WEB), await nats.connectWorkload(DOOR));
-  await startPilot("one");
-  await startPilot("two");
+  await pilots.start("one");
+  await pilots.start("two");
   beat();
   stopBeating = systemClock.every(400, beat);
 });
 
 after(async () => {
   stopBeating();
-  for (const name of [...pilots.keys()]) await stopPilot(name);
+  await pilots.remove();
   await nats.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 test("a ServiceEntry becomes endpoints, a service that requires them, and a host of every namespace with callers", async () => {
@@ -272,7 +244,7 @@ test("when the leader stops the other takes over without writing anything again"
     ["workload", "istio-system"],
   ];
   const before = await Promise.all(keys.map(([table, key]) => stored(table, key)));
-  await stopPilot("one");
+  await pilots.stop("one");
   const { revision } = await apply(ENTRY.replace("name: api", "name: more").replace("api.example", "more.example"));
   await eventually(async () => {
     const { hosts, revision: at } = HostsConfig.decode(await bytesAt("hosts", "default"));

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import { type App, sleep, systemClock } from "../../shared/base/index.ts";
+import { sleep, systemClock } from "../../shared/base/index.ts";
 import { type Bus, TableStore } from "../../shared/bus/index.ts";
 import {
   EndpointSet,
@@ -16,7 +11,8 @@ import {
   type Table,
   type WorkloadUser,
 } from "../../shared/wire/index.ts";
-import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
+import { Pilots } from "../harness/pilots.ts";
 
 /** A change of leader with all that is compiled in place: nobody who follows the tables may notice it. */
 const TABLES: readonly Table[] = ["service", "endpoints", "hosts", "gateway", "workload"];
@@ -113,27 +109,8 @@ spec: {defaultHttpRetryPolicy: {attempts: 2}, outboundTrafficPolicy: {mode: REGI
 let nats: NatsFixture;
 let operator: Bus;
 let storeBus: Bus;
-let folder: string;
-const pilots = new Map<string, App>();
+let pilots: Pilots;
 const stops: (() => void)[] = [];
-
-async function startPilot(name: string): Promise<void> {
-  const env = {
-    NATS_URL: nats.url,
-    NATS_USER: "pilot",
-    NATS_PASSWORD: nats.password("pilot"),
-    LATEEN_DATA_DIR: join(folder, name),
-    REPLICA: name,
-  };
-  const pilot = buildPilot(parsePilotConfig(env, []), { log: silentLog, watchdog: false });
-  pilots.set(name, pilot);
-  await pilot.start();
-}
-
-async function stopPilot(name: string): Promise<void> {
-  await pilots.get(name)?.stop();
-  pilots.delete(name);
-}
 
 /** Every value with its position, which tells whether it was written again. */
 async function contents(): Promise<Map<string, string>> {
@@ -157,11 +134,11 @@ async function ownerOf(kind: string, namespace: string, name: string): Promise<S
 }
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lateen-test-"));
   nats = await startNats({ workloads: [...workloads] });
+  pilots = await Pilots.prepare(nats);
   operator = await nats.connect("operator");
   storeBus = await nats.connect("pilot-store");
-  await startPilot("a");
+  await pilots.start("a");
   for (const user of workloads) {
     const bus = await nats.connectWorkload(user);
     const beat = () =>
@@ -180,9 +157,8 @@ before(async () => {
 
 after(async () => {
   for (const stop of stops) stop();
-  for (const pilot of pilots.values()) await pilot.stop();
+  await pilots.remove();
   await nats.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 test("a change of leader writes nothing, whatever has been compiled", async () => {
@@ -206,9 +182,9 @@ test("a change of leader writes nothing, whatever has been compiled", async () =
     },
     { withinMs: 15_000 },
   );
-  await startPilot("b");
+  await pilots.start("b");
   const before = await contents();
-  await stopPilot("a");
+  await pilots.stop("a");
   await eventually(async () => assert.equal((await ownerOf("Sidecar", "default", "default")).name, "b"), {
     withinMs: 15_000,
   });

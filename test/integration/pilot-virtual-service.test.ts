@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { buildPilot } from "../../services/pilot/app.ts";
-import { parsePilotConfig } from "../../services/pilot/config.ts";
-import { type App, systemClock } from "../../shared/base/index.ts";
+import { systemClock } from "../../shared/base/index.ts";
 import { type Bus, TableStore } from "../../shared/bus/index.ts";
 import { Registration, ServiceConfig, SyncReply, SyncRequest, type WorkloadUser } from "../../shared/wire/index.ts";
-import { eventually, type NatsFixture, silentLog, startNats } from "../harness/index.ts";
+import { eventually, type NatsFixture, startNats } from "../harness/index.ts";
+import { Pilots } from "../harness/pilots.ts";
 
 /** VirtualServices and DestinationRules through a real Pilot and bus: written, waited for, and kept by the next leader. */
 const workloads = ["reviews", "ratings"].map(
@@ -18,27 +14,8 @@ const workloads = ["reviews", "ratings"].map(
 let nats: NatsFixture;
 let operator: Bus;
 let storeBus: Bus;
-let folder: string;
-const pilots = new Map<string, App>();
+let pilots: Pilots;
 const stops: (() => void)[] = [];
-
-async function startPilot(name: string): Promise<void> {
-  const env = {
-    NATS_URL: nats.url,
-    NATS_USER: "pilot",
-    NATS_PASSWORD: nats.password("pilot"),
-    LATEEN_DATA_DIR: join(folder, name),
-    REPLICA: name,
-  };
-  const pilot = buildPilot(parsePilotConfig(env, []), { log: silentLog, watchdog: false });
-  pilots.set(name, pilot);
-  await pilot.start();
-}
-
-async function stopPilot(name: string): Promise<void> {
-  await pilots.get(name)?.stop();
-  pilots.delete(name);
-}
 
 interface Applied {
   readonly kind: string;
@@ -97,11 +74,11 @@ spec: {hosts: [${hosts}], http: [{route: [{destination: {host: reviews, subset: 
 }
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lateen-test-"));
   nats = await startNats({ workloads });
+  pilots = await Pilots.prepare(nats);
   operator = await nats.connect("operator");
   storeBus = await nats.connect("pilot-store");
-  await startPilot("a");
+  await pilots.start("a");
   for (const user of workloads) {
     const bus = await nats.connectWorkload(user);
     const beat = () =>
@@ -119,9 +96,8 @@ before(async () => {
 
 after(async () => {
   for (const stop of stops) stop();
-  for (const pilot of pilots.values()) await pilot.stop();
+  await pilots.remove();
   await nats.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 test("a VirtualService for several services is written into each, and the leader says into which", async () => {
@@ -178,8 +154,8 @@ test("one that names what is not there waits, also for the next leader, and the 
   const [waiting] = await apply(virtualService("v2", "reviews, ratings"));
   assert.equal(waiting?.outcome, "pending");
   assert.match(waiting?.warnings[0]?.reason ?? "", /no DestinationRule of .* has a subset v2/);
-  await startPilot("b");
-  await stopPilot("a");
+  await pilots.start("b");
+  await pilots.stop("a");
   await eventually(async () => assert.match((await synced("virtualservice", "shop")).reason, /^pending: .*subset v2/), {
     withinMs: 10_000,
   });

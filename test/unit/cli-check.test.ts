@@ -49,6 +49,9 @@ test("components are judged by who answers, who leads, versions, clocks and what
   assert.deepEqual(componentLevels([...ALL.slice(1), component("pilot", { nowMs: NOW_MS + 90_000 })]), [
     "fail clocks: pilot pilot-1 is 90.0 s ahead",
   ]);
+  assert.deepEqual(componentLevels([...ALL.slice(1), component("pilot", { serverVersion: "2.8.4" })]), [
+    "fail nats-version: that of pilot pilot-1 is 2.8.4, but 2.9 is needed",
+  ]);
   const findings = [{ check: "redis", level: "fail", text: "away" }] as ComponentStatus["findings"];
   const mixers = [component("mixer", { findings }), component("mixer", { name: "mixer-2", leading: false, findings })];
   assert.deepEqual(componentLevels([component("pilot"), component("ca"), ...mixers]), ["fail redis: mixer: away"]);
